@@ -1,0 +1,43 @@
+# make demo · make run · make test: each sets up what it needs by itself.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA_DIR ?= var
+export DATA_DIR
+
+.PHONY: run demo test lint clean
+
+run: $(VENV)/ready
+	@exec $(BIN)/python manage.py serve
+
+# The demo's data stays apart from real data.
+demo: $(VENV)/ready
+	@DATA_DIR=$(DATA_DIR)/demo exec $(BIN)/python manage.py demo
+
+test: $(VENV)/ready-for-tests lint
+	@$(BIN)/python -m tests.browser.install
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/ready-for-tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/ready: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Ringdesk needs Python 3.11 or later as $(PYTHON); set PYTHON=... to one."; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "Python's venv module is missing; on Debian: apt-get install python3-venv."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@
+
+$(VENV)/ready-for-tests: $(VENV)/ready requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@

@@ -1,0 +1,259 @@
+"""Configuration: forms that help, for admins alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import BaseUserCreationForm, UserChangeForm
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from . import tokens
+from .live import publish
+from .models import Account, Contact, Person, Team, UnreadBody, VendorApp
+from .vendor import client, errors
+
+admin.site.site_header = admin.site.site_title = _("Ringdesk")
+admin.site.index_title = _("Configuration")
+
+TESTED_WITHIN = 6.0  # seconds
+
+
+class VendorAppForm(forms.ModelForm):
+    """Secrets are written, never shown again; one left empty stays as it is."""
+
+    SECRETS = ("app_secret", "access_token", "aes_key")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self.SECRETS:
+            if name in self.fields and getattr(self.instance, name):
+                self.fields[name].required = False
+                self.fields[name].widget.attrs["placeholder"] = _t("is set; leave empty to keep it")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        replaced = "app_secret" if cleaned.get("access_token") else "access_token" if cleaned.get("app_secret") else ""
+        for name in self.SECRETS:
+            # One of the two ways to a token replaces the other.
+            if not cleaned.get(name) and name != replaced:
+                cleaned[name] = getattr(self.instance, name)
+        return cleaned
+
+    class Meta:
+        model = VendorApp
+        fields = [
+            "name",
+            "base_url",
+            "app_id",
+            "app_secret",
+            "access_token",
+            "aes_key",
+            "callback_secret",
+            "allowlist",
+            "allow_plain_json",
+            "ring_seconds",
+            "account_path",
+            "contact_path",
+            "voipid_path",
+            "kind_path",
+            "nickname_path",
+            "end_path",
+            "end_values",
+        ]
+        widgets = {
+            name: forms.PasswordInput(attrs={"autocomplete": "new-password"})
+            for name in ("app_secret", "access_token", "aes_key")
+        }
+
+
+@admin.register(VendorApp)
+class VendorAppAdmin(admin.ModelAdmin):
+    form = VendorAppForm
+    list_display = ["name", "base_url", "app_id", "ring_seconds"]
+    readonly_fields = ["callback_address"]
+    actions = ["test_credentials"]
+    fieldsets = [
+        (None, {"fields": ["name", "base_url", "app_id", "app_secret", "access_token", "aes_key"]}),
+        (
+            _("Callbacks"),
+            {"fields": ["callback_address", "callback_secret", "allowlist", "allow_plain_json", "ring_seconds"]},
+        ),
+        (
+            _("Where the values stand in a notice"),
+            {
+                "classes": ["collapse"],
+                "fields": [
+                    "account_path",
+                    "contact_path",
+                    "voipid_path",
+                    "kind_path",
+                    "nickname_path",
+                    "end_path",
+                    "end_values",
+                ],
+                "description": _(
+                    "Paths such as call.id or members.0.wxid, looked for in the item of data, then in the notice around it. "
+                    "Several are tried in turn, separated by blanks."
+                ),
+            },
+        ),
+    ]
+
+    class Media:
+        js = ["dashboard/copy.js"]
+
+    @admin.display(description=_("callback address"))
+    def callback_address(self, app: VendorApp) -> SafeString | str:
+        if not app.pk:
+            return _t("Shown once this is saved.")
+        return format_html(
+            '<code>{0}</code> <button type="button" class="button" data-copy="{0}" data-copied="{1}">{2}</button>',
+            app.callback_url,
+            _t("Copied"),
+            _t("Copy"),
+        )
+
+    @admin.action(description=_("Test the credentials"))
+    def test_credentials(self, request: HttpRequest, apps: QuerySet[VendorApp]) -> None:
+        for app in apps:
+            level, words = credentials_work(app)
+            self.message_user(request, f"{app.name}: {words}", level)
+
+    def save_model(self, request: HttpRequest, obj: VendorApp, form: Any, change: bool) -> None:
+        obj.forget_token()
+        super().save_model(request, obj, form, change)
+
+
+def credentials_work(app: VendorApp) -> tuple[int, str]:
+    """Ask the vendor for something harmless; the level of the message, and what came of it in words."""
+    try:
+        token = tokens.current(app, lambda: TESTED_WITHIN)
+        answer = client.list_accounts(tokens.credentials_of(app), token, TESTED_WITHIN)
+    except tokens.TokenRefused as refused:
+        answer = refused.answer
+    except client.NotSent as error:
+        return messages.ERROR, _t("the vendor could not be reached (%(why)s). Check the address.") % {"why": error}
+    except client.NoAnswer as error:
+        return messages.ERROR, _t("the vendor's answer made no sense (%(why)s). Check the address.") % {"why": error}
+    if answer.accepted:
+        return messages.SUCCESS, _t("the credentials work (%(ms)s ms).") % {"ms": answer.milliseconds}
+    return messages.ERROR, _t("the vendor refused: %(reason)s (%(code)s).") % {
+        "reason": errors.explain(answer.errcode).text,
+        "code": answer.errcode,
+    }
+
+
+@admin.register(Account)
+class AccountAdmin(admin.ModelAdmin):
+    list_display = ["__str__", "wxid", "team", "app", "created_at"]
+    list_filter = ["team", "app"]
+    search_fields = ["name", "wxid"]
+    fields = ["app", "wxid", "name", "team", "created_at"]
+    readonly_fields = ["app", "wxid", "created_at"]
+    list_select_related = ["team", "app"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # accounts make themselves
+
+    def has_delete_permission(self, request: HttpRequest, obj: Account | None = None) -> bool:
+        return False  # the writer remembers their ids
+
+    def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        publish.boards_changed()
+
+
+@admin.register(Contact)
+class ContactAdmin(admin.ModelAdmin):
+    list_display = ["__str__", "wxid", "app"]
+    search_fields = ["nickname", "wxid"]
+    list_select_related = ["app"]
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Contact | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Contact | None = None) -> bool:
+        return False
+
+
+@admin.register(Team)
+class TeamAdmin(admin.ModelAdmin):
+    search_fields = ["name"]
+
+    def save_model(self, request: HttpRequest, obj: Team, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        publish.boards_changed()
+
+
+class NewPersonForm(BaseUserCreationForm):
+    class Meta:
+        model = Person
+        fields = ["username"]
+
+
+class PersonForm(UserChangeForm):
+    class Meta:
+        model = Person
+        fields = ["username", "password", "name", "role", "teams", "all_accounts", "is_active", "must_change_password"]
+
+
+@admin.register(Person)
+class PersonAdmin(UserAdmin):
+    form = PersonForm
+    add_form = NewPersonForm
+    list_display = ["username", "name", "role", "all_accounts", "is_active"]
+    list_filter = ["role", "is_active", "teams"]
+    search_fields = ["username", "name"]
+    ordering = ["username"]
+    filter_horizontal = ["teams"]
+    fieldsets = (
+        (None, {"fields": ["username", "password", "name", "role"]}),
+        (_("Which calls"), {"fields": ["teams", "all_accounts"]}),
+        (_("Sign-in"), {"fields": ["is_active", "must_change_password"]}),
+    )
+    add_fieldsets = (
+        (
+            None,
+            {
+                "classes": ["wide"],
+                "fields": [
+                    "username",
+                    "name",
+                    "role",
+                    "password1",
+                    "password2",
+                    "teams",
+                    "all_accounts",
+                    "must_change_password",
+                ],
+            },
+        ),
+    )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Person | None = None) -> bool:
+        return False  # history keeps its people; deactivate instead
+
+
+@admin.register(UnreadBody)
+class UnreadBodyAdmin(admin.ModelAdmin):
+    list_display = ["received_at", "app", "reason"]
+    list_filter = ["app"]
+    fields = readonly_fields = ("received_at", "app", "reason")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: UnreadBody | None = None) -> bool:
+        return False

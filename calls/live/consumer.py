@@ -1,0 +1,83 @@
+"""One open page's socket. It only joins the hub and forwards what the hub queues for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import urlsplit
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+
+from ..models import Person
+from ..models.person import Sight
+from .hub import SIGNED_OUT, Socket, hub
+from .render import Audience
+
+
+class BoardConsumer(AsyncWebsocketConsumer):
+    # No layer of this name exists on purpose: the hub listens for all sockets, none listens itself.
+    channel_layer_alias = "none"
+
+    socket: Socket | None = None
+
+    async def connect(self) -> None:
+        if not comes_from_our_page(self.scope):
+            await self.close()
+            return
+        await self.accept()
+        person = self.scope["user"]
+        if not person.is_authenticated:
+            # Closed only now, since a browser can't see why a socket was never accepted.
+            await self.close(SIGNED_OUT)
+            return
+        self.socket = Socket(
+            person_id=person.pk,
+            session_key=self.scope["session"].session_key,
+            password=person.password,
+            audience=Audience(await self._sight_of(person), language_of(self.scope["cookies"])),
+        )
+        hub.join(self.socket)
+        self.forwarding = asyncio.create_task(self._forward(self.socket))
+
+    async def _sight_of(self, person: Person) -> Sight:
+        sight: Sight = await database_sync_to_async(lambda: person.sight)()
+        return sight
+
+    async def disconnect(self, code: int) -> None:
+        if self.socket:
+            hub.leave(self.socket)
+            self.forwarding.cancel()
+
+    async def _forward(self, socket: Socket) -> None:
+        while True:
+            item = await socket.queue.get()
+            if isinstance(item, int):
+                hub.leave(socket)
+                await self.close(item)
+                return
+            await self.send(text_data=item)
+
+
+def language_of(cookies: dict[str, str]) -> str:
+    """The language that the reader chose, or the installation's."""
+    chosen = cookies.get(settings.LANGUAGE_COOKIE_NAME, "")
+    return chosen if chosen in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+
+
+def comes_from_our_page(scope: dict[str, Any]) -> bool:
+    """Whether a socket was opened by a page of ours. CSRF protection doesn't cover sockets, so their Origin must be checked.
+
+    Without an Origin it was no browser that asked, and so nobody was tricked into it. Source: RFC 6455, 10.2.
+    """
+    headers = dict(scope["headers"])
+    host = headers.get(b"host", b"").decode("latin1")
+    domain, _port = split_domain_port(host)
+    if not domain or not validate_host(domain, settings.ALLOWED_HOSTS):
+        return False
+    if b"origin" not in headers:
+        return True
+    origin = headers[b"origin"].decode("latin1")
+    return urlsplit(origin).netloc.lower() == host.lower() or origin in settings.CSRF_TRUSTED_ORIGINS

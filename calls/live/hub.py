@@ -1,0 +1,283 @@
+"""The hub: one per process, between the channel layer and the open sockets.
+
+It takes changes from the layer, lets what arrives meanwhile gather, has everything rendered once, and puts each text into
+the queue of each socket that may see it. All of it in one task, one round after the other, so that an older card can never
+overtake a newer one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from channels.layers import get_channel_layer
+from django.contrib.sessions.models import Session
+from django.db import Error as DatabaseError
+from django.db import close_old_connections
+from django.utils import timezone
+
+from .. import metrics
+from ..models import Person
+from ..models.person import Sight
+from . import publish, render
+from .render import Audience, Rendered
+
+logger = logging.getLogger(__name__)
+
+LONGEST_QUEUE = 256  # texts
+BEAT_EVERY = 5.0  # seconds
+RIGHTS_CHECKED_EVERY = 1.0  # seconds
+SUBSCRIPTION_RENEWED_EVERY = 60.0  # seconds; channel layers let subscriptions expire after a day
+
+# Close codes (RFC 6455, 7.4.2: 4000 and up are the application's own)
+SIGNED_OUT = 4401
+TOO_SLOW = 4408
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class Socket:
+    """One open page, as the hub knows it."""
+
+    person_id: int
+    session_key: str
+    password: str  # the hash at the time of signing in; a change signs out
+    audience: Audience
+    queue: asyncio.Queue[str | int] = field(default_factory=lambda: asyncio.Queue(LONGEST_QUEUE))
+
+    def put(self, text: str) -> None:
+        """Queue a text. A socket that can't keep up is closed, and comes back to a fresh board."""
+        try:
+            self.queue.put_nowait(text)
+        except asyncio.QueueFull:
+            self.close(TOO_SLOW)
+
+    def close(self, code: int) -> None:
+        """Have it closed with this code, before anything that still waits."""
+        while not self.queue.empty():
+            self.queue.get_nowait()
+        self.queue.put_nowait(code)
+
+
+class Hub:
+    def __init__(self) -> None:
+        self._sockets: set[Socket] = set()
+        self._newcomers: set[Socket] = set()  # wait for a whole board
+        self._cut_short: set[Socket] = set()  # were sent a board that leaves ringing calls out
+        self._changed: set[int] = set()
+        self._deadlines: dict[int, datetime] = {}
+        self._by_time: list[tuple[datetime, int]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin, in the running event loop."""
+        self._wake = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, "render")
+        publish.bind(asyncio.get_running_loop())
+        for work in (self._listen, self._deliver, self._beat, self._check_rights):
+            self._tasks.append(asyncio.create_task(_forever(work)))
+
+    async def stop(self) -> None:
+        publish.bind(None)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        self._thread.shutdown()
+
+    def join(self, socket: Socket) -> None:
+        """From now on the socket misses nothing; its board is the first thing that it is sent."""
+        self._sockets.add(socket)
+        self._newcomers.add(socket)
+        metrics.SOCKETS.set(len(self._sockets))
+        self._wake.set()
+
+    def leave(self, socket: Socket) -> None:
+        for group in (self._sockets, self._newcomers, self._cut_short):
+            group.discard(socket)
+        metrics.SOCKETS.set(len(self._sockets))
+
+    async def _listen(self) -> None:
+        """Take changes from the channel layer."""
+        layer = get_channel_layer()
+        assert layer is not None
+        channel = await layer.new_channel("hub")
+        await layer.group_add(publish.GROUP, channel)
+        # What was published before the subscription stood is in the database.
+        self._send_whole_boards()
+        renew_at = _clock() + SUBSCRIPTION_RENEWED_EVERY
+        receiving = asyncio.ensure_future(layer.receive(channel))
+        try:
+            while True:
+                await asyncio.wait([receiving], timeout=max(0.0, renew_at - _clock()))
+                if receiving.done():
+                    self._note(receiving.result())
+                    receiving = asyncio.ensure_future(layer.receive(channel))
+                if _clock() >= renew_at:
+                    await layer.group_add(publish.GROUP, channel)
+                    renew_at = _clock() + SUBSCRIPTION_RENEWED_EVERY
+        finally:
+            receiving.cancel()
+
+    def _note(self, change: publish.Change) -> None:
+        if change["boards"]:
+            self._send_whole_boards()
+        if self._sockets:  # without pages there is nothing to do, and their first board will be read from the database
+            self._changed.update(change["calls"])
+            self._wake.set()
+
+    def _send_whole_boards(self) -> None:
+        self._newcomers |= self._sockets
+        self._wake.set()
+
+    async def _deliver(self) -> None:
+        """Rounds of fetching, rendering and queueing, for as long as there is anything to send."""
+        while True:
+            await self._something_to_do()
+            if self._newcomers:
+                await self._deliver_boards()
+            if self._changed:
+                await self._deliver_cards()
+
+    async def _something_to_do(self) -> None:
+        """Wait until a change or a newcomer arrives, or a card changes by the clock."""
+        if not self._changed and not self._newcomers:
+            due = (self._by_time[0][0] - timezone.now()).total_seconds() if self._by_time else None
+            if due is None or due > 0:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), due)
+        self._wake.clear()
+        while self._by_time and self._by_time[0][0] <= timezone.now():
+            at, pk = heapq.heappop(self._by_time)
+            if self._deadlines.get(pk) == at:
+                del self._deadlines[pk]
+                if self._sockets:
+                    self._changed.add(pk)
+
+    async def _deliver_boards(self) -> None:
+        newcomers, self._newcomers = self._newcomers, set()
+        try:
+            rendered = await self._in_thread(render.boards, {socket.audience for socket in newcomers})
+        except BaseException:
+            self._newcomers |= newcomers & self._sockets
+            raise
+        self._note_deadlines(rendered)
+        for socket in newcomers & self._sockets:
+            if socket.audience not in rendered.texts:  # its rights changed meanwhile
+                self._newcomers.add(socket)
+                continue
+            socket.put(rendered.texts[socket.audience])
+            (self._cut_short.add if socket.audience in rendered.cut_short else self._cut_short.discard)(socket)
+
+    async def _deliver_cards(self) -> None:
+        changed, self._changed = self._changed, set()
+        try:
+            rendered = await self._in_thread(render.cards, changed, {socket.audience for socket in self._sockets})
+        except BaseException:
+            self._changed |= changed
+            raise
+        self._note_deadlines(rendered)
+        for socket in list(self._sockets):
+            if text := rendered.texts.get(socket.audience):
+                socket.put(text)
+
+    def _note_deadlines(self, rendered: Rendered) -> None:
+        for pk, at in rendered.changes_at.items():
+            if at is None:
+                self._deadlines.pop(pk, None)
+            elif self._deadlines.get(pk) != at:
+                self._deadlines[pk] = at
+                heapq.heappush(self._by_time, (at, pk))
+
+    async def _beat(self) -> None:
+        """Show every page that it is live; and renew the boards that could not show everything."""
+        while True:
+            await asyncio.sleep(BEAT_EVERY)
+            if self._sockets:
+                text = render.beat(timezone.now())
+                for socket in list(self._sockets):
+                    socket.put(text)
+            if self._cut_short:
+                self._newcomers |= self._cut_short
+                self._wake.set()
+
+    async def _check_rights(self) -> None:
+        """Close the sockets of people who may no longer look, and give a new board to those who see something else now.
+
+        Asked of the database, not told: whatever process or command changed it, it is found within a second.
+        """
+        while True:
+            await asyncio.sleep(RIGHTS_CHECKED_EVERY)
+            if not self._sockets:
+                continue
+            sockets = list(self._sockets)
+            try:
+                rights = await self._in_thread(_rights, sockets)
+            except DatabaseError:
+                logger.exception("rights could not be checked; trying again in a second")
+                continue
+            for socket in sockets:
+                sight = rights.get(socket)
+                if sight is None:
+                    socket.close(SIGNED_OUT)
+                elif sight != socket.audience.sight:
+                    socket.audience = Audience(sight, socket.audience.language)
+                    self._newcomers.add(socket)
+                    self._wake.set()
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
+        """Do what queries or takes long in the hub's own thread; the event loop goes on meanwhile."""
+
+        def with_fresh_connection() -> T:
+            close_old_connections()
+            return work(*arguments)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, with_fresh_connection)
+
+
+def _rights(sockets: Iterable[Socket]) -> dict[Socket, Sight]:
+    """What each socket's person sees now; without those who were signed out, deactivated, or given another password."""
+    sockets = list(sockets)
+    people = {
+        person.pk: person
+        for person in Person.objects.filter(
+            pk__in={socket.person_id for socket in sockets}, is_active=True
+        ).prefetch_related("teams")
+    }
+    sessions = set(
+        Session.objects.filter(
+            pk__in={socket.session_key for socket in sockets}, expire_date__gt=timezone.now()
+        ).values_list("pk", flat=True)
+    )
+    return {
+        socket: people[socket.person_id].sight
+        for socket in sockets
+        if socket.session_key in sessions
+        and socket.person_id in people
+        and people[socket.person_id].password == socket.password
+    }
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def _forever(work: Callable[[], object]) -> None:
+    """Run it, and run it again after an error: while the database or the channel layer is away, and when it is back."""
+    while True:
+        try:
+            await work()  # type: ignore[misc]
+        except Exception:
+            logger.exception("the hub's %s failed; trying again in a second", work.__name__)
+        await asyncio.sleep(1)
+
+
+hub = Hub()

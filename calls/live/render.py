@@ -1,0 +1,108 @@
+"""Calls as HTML: each card once per language, whoever and however many it goes to. Synchronous, since it queries."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+
+from ..models import Call
+from ..models.person import Sight
+
+RINGING_SHOWN = 1000
+ENDED_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Pages that are sent the same text: their people see the same calls, in the same language."""
+
+    sight: Sight
+    language: str
+
+
+@dataclass
+class Board:
+    """What a page shows at one moment."""
+
+    ringing: list[Call]
+    more: int  # ringing calls beyond those shown
+    ended: list[Call]
+
+
+@dataclass
+class Rendered:
+    """One round of rendering: the text for each audience, and when cards will change by the clock alone."""
+
+    texts: dict[Audience, str] = field(default_factory=dict)
+    cut_short: set[Audience] = field(default_factory=set)  # boards that show not all that rings
+    changes_at: dict[int, datetime | None] = field(default_factory=dict)  # by call id; None: never
+
+
+def board_for(sight: Sight) -> Board:
+    """The board of whoever sees this: ringing calls oldest first, ended ones newest first."""
+    now = timezone.now()
+    seen = Call.objects.seen_by(sight)
+    active = seen.active(now)
+    ringing = list(active.for_card().order_by("received_at", "id")[: RINGING_SHOWN + 1])
+    more = active.count() - RINGING_SHOWN if len(ringing) > RINGING_SHOWN else 0
+    ended = list(seen.over(now).for_card().order_by("-received_at", "-id")[:ENDED_SHOWN])
+    return Board(ringing[:RINGING_SHOWN], more, ended)
+
+
+def cards(changed: Collection[int], audiences: Iterable[Audience]) -> Rendered:
+    """The cards of these calls, for each audience those that it sees; no text where it sees none."""
+    calls = list(Call.objects.filter(pk__in=changed).for_card().order_by("received_at", "id"))
+    rendered = Rendered(changes_at={call.pk: call.changes_at for call in calls})
+    drawn = _Drawing()
+    for audience in audiences:
+        seen = [call for call in calls if call.account.team_id in audience.sight]
+        if seen:
+            rendered.texts[audience] = "".join(drawn.card(call, audience.language) for call in seen)
+    return rendered
+
+
+def boards(audiences: Iterable[Audience]) -> Rendered:
+    """The whole board of each audience."""
+    rendered = Rendered()
+    drawn = _Drawing()
+    fetched: dict[Sight, Board] = {}
+    for audience in audiences:
+        board = fetched.get(audience.sight) or fetched.setdefault(audience.sight, board_for(audience.sight))
+        rendered.texts[audience] = drawn.board(board, audience.language)
+        rendered.changes_at |= {call.pk: call.changes_at for call in board.ringing}
+        if board.more:
+            rendered.cut_short.add(audience)
+    return rendered
+
+
+def beat(now: datetime) -> str:
+    """A sign of life, with the server's time."""
+    return render_to_string("board/_beat.html", {"now": now})
+
+
+class _Drawing:
+    """Draws each card once per language, within one round."""
+
+    def __init__(self) -> None:
+        self._cards: dict[tuple[int, str], str] = {}
+
+    def card(self, call: Call, language: str) -> str:
+        key = (call.pk, language)
+        if key not in self._cards:
+            with translation.override(language):
+                self._cards[key] = render_to_string("board/_card.html", {"call": call})
+        return self._cards[key]
+
+    def board(self, board: Board, language: str) -> str:
+        context: Mapping[str, object] = {
+            "ringing": [self.card(call, language) for call in board.ringing],
+            "ended": [self.card(call, language) for call in board.ended],
+            "more": board.more,
+            "now": timezone.now(),
+        }
+        with translation.override(language):
+            return render_to_string("board/_board.html", context)

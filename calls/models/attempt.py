@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from .call import Call
+from .person import Person
+
+
+class Attempt(models.Model):
+    """One request to the vendor to reject a call: by whom, when, and the vendor's answer, raw.
+
+    It is on record before the request leaves; the result is filled in afterwards, so one that stays `pending` tells of a
+    process that died in between.
+    """
+
+    class Result(models.TextChoices):
+        PENDING = "pending", _("no answer on record")
+        ACCEPTED = "accepted", _("accepted by the vendor")
+        REFUSED = "refused", _("refused by the vendor")
+        UNCONFIRMED = "unconfirmed", _("unconfirmed")
+        NOT_SENT = "not_sent", _("not sent")
+
+    call = models.ForeignKey(Call, models.PROTECT, verbose_name=_("call"), related_name="attempts")
+    person = models.ForeignKey(Person, models.PROTECT, verbose_name=_("person"), related_name="attempts")
+    started_at = models.DateTimeField(_("started"))
+    result = models.CharField(_("result"), max_length=12, choices=Result, default=Result.PENDING)
+    errcode = models.CharField(_("code"), max_length=20, blank=True)
+    message = models.CharField(_("message"), max_length=500, blank=True)
+    answer = models.TextField(_("raw answer"), blank=True)
+    milliseconds = models.PositiveIntegerField(_("milliseconds"), null=True)
+
+    class Meta:
+        verbose_name = _("reject attempt")
+        verbose_name_plural = _("reject attempts")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.get_result_display()} {self.errcode}".strip()

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from django.db import models, transaction
+from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from .account import Account
+from .contact import Contact
+from .person import Person, Sight
+
+if TYPE_CHECKING:
+    from .attempt import Attempt
+
+# How long a claim holds: a whole reject ends well within it, so one that still stands after it was left by a dead process.
+CLAIM_LASTS = timedelta(seconds=10)
+
+# How far back the board's list of ended calls looks.
+RECENT = timedelta(hours=12)
+
+
+class CallQuerySet(models.QuerySet["Call"]):
+    def seen_by(self, sight: Sight) -> CallQuerySet:
+        return self if sight.all else self.filter(account__team__in=sight.teams)
+
+    def active(self, now: datetime) -> CallQuerySet:
+        """Calls that belong on the board: ringing, being rejected, or unconfirmed within the ring window."""
+        return self.filter(
+            # The first condition follows from the second, and lets one index find the few that matter.
+            Q(rings_until__gt=now - CLAIM_LASTS),
+            Q(rings_until__gt=now) | Q(claimed_until__gt=now),
+            ~Q(outcome__in=[Call.Outcome.REJECTED, Call.Outcome.RULE]),
+            ended_at=None,
+        )
+
+    def over(self, now: datetime) -> CallQuerySet:
+        """Calls that the board is done with, of the last hours."""
+        return self.filter(
+            Q(outcome__in=[Call.Outcome.REJECTED, Call.Outcome.RULE])
+            | Q(ended_at__isnull=False)
+            | (Q(rings_until__lte=now) & (Q(claimed_until=None) | Q(claimed_until__lte=now))),
+            received_at__gt=now - RECENT,
+        )
+
+    def for_card(self) -> CallQuerySet:
+        """With all that a card shows: account, team, contact, who handles it, attempts, and earlier calls counted."""
+        earlier = (
+            Call.objects.filter(contact=OuterRef("contact"), pk__lt=OuterRef("pk"))
+            .order_by()
+            .values("contact")
+            .annotate(count=Count("pk"))
+        )
+        return (
+            self.annotate(earlier=Coalesce(Subquery(earlier.values("count")), 0))
+            .select_related("account__team", "contact", "claimed_by")
+            .prefetch_related("attempts")
+        )
+
+    def for_history(self) -> CallQuerySet:
+        """Newest first, with all that a row shows."""
+        return (
+            self.select_related("account__team", "contact", "claimed_by")
+            .prefetch_related("attempts")
+            .order_by("-received_at", "-id")
+        )
+
+    def before(self, received_at: datetime, pk: int) -> CallQuerySet:
+        """What follows this call in newest-first order. In this form the index is entered at the right place."""
+        return self.filter(Q(received_at__lt=received_at) | Q(pk__lt=pk), received_at__lte=received_at)
+
+    def claim(self, pk: int, person: Person) -> datetime | None:
+        """Take a call for rejecting it; of several at the same moment one gets it.
+
+        The outcome says `unconfirmed` from here on, which stays true if this process dies before the vendor answers.
+
+        Returns: until when the claim holds, to be given back to `settle`; None where the call can't be claimed.
+        """
+        now = timezone.now()
+        until = now + CLAIM_LASTS
+        claimed = self.filter(
+            Q(claimed_until=None) | Q(claimed_until__lte=now),
+            pk=pk,
+            rings_until__gt=now,
+            ended_at=None,
+            outcome__in=[Call.Outcome.MISSED, Call.Outcome.REFUSED, Call.Outcome.UNCONFIRMED],
+        ).update(
+            claimed_by=person,
+            claimed_until=until,
+            outcome=Call.Outcome.UNCONFIRMED,
+            version=F("version") + 1,
+        )
+        return until if claimed == 1 else None
+
+    @transaction.atomic
+    def settle(self, pk: int, claimed_until: datetime) -> None:
+        """Give up this claim, with the outcome that the attempts on record add up to."""
+        call = self.select_for_update().get(pk=pk)
+        call.outcome = outcome_of(call.attempts.values_list("result", flat=True), ended=call.ended_at is not None)
+        if call.claimed_until == claimed_until:
+            call.claimed_until = None
+        call.version += 1
+        call.save(update_fields=["outcome", "claimed_until", "version"])
+
+    @transaction.atomic
+    def end(self, account_id: int, voipid: str, now: datetime) -> int | None:
+        """Note that the vendor said that a call is over.
+
+        Returns: the call's id, or None where it isn't known, or has ended before.
+        """
+        call = self.select_for_update().filter(account=account_id, voipid=voipid, ended_at=None).first()
+        if call is None:
+            return None
+        call.ended_at = now
+        if call.outcome in {Call.Outcome.MISSED, Call.Outcome.REFUSED}:
+            call.outcome = Call.Outcome.ENDED
+        call.version += 1
+        call.save(update_fields=["ended_at", "outcome", "version"])
+        return call.pk
+
+
+class Call(models.Model):
+    """One incoming call.
+
+    `outcome` is what history would say if nothing more happened, so it never has to be swept up later; what the card
+    shows (`status`) follows from it and the clock.
+    """
+
+    class Kind(models.IntegerChoices):
+        VIDEO = 1, _("video")
+        VOICE = 2, _("voice")
+
+    class Status(models.TextChoices):
+        RINGING = "ringing", _("ringing")
+        REJECTING = "rejecting", _("rejecting")
+        REJECTED = "rejected", _("rejected")
+        UNCONFIRMED = "unconfirmed", _("unconfirmed")
+        MISSED = "missed", _("missed")
+        ENDED = "ended", _("ended")
+
+    class Outcome(models.TextChoices):
+        REJECTED = "rejected", _("rejected")
+        RULE = "rule", _("rejected by rule")
+        UNCONFIRMED = "unconfirmed", _("unconfirmed")
+        ENDED = "ended", _("ended")
+        REFUSED = "refused", _("refused by the vendor")
+        MISSED = "missed", _("missed")
+
+    account = models.ForeignKey(Account, models.PROTECT, verbose_name=_("account"), related_name="calls", db_index=False)
+    contact = models.ForeignKey(Contact, models.PROTECT, verbose_name=_("contact"), related_name="calls", db_index=False)
+    # Text: a call id can exceed 2**63, and need not be a number.
+    voipid = models.CharField(_("call id"), max_length=64)
+    kind = models.PositiveSmallIntegerField(_("kind"), choices=Kind)
+    received_at = models.DateTimeField(_("received"))
+    rings_until = models.DateTimeField(_("rings until"))
+    outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome, default=Outcome.MISSED)
+    # Who rejected it, or tried to last. Stays when the claim is given up.
+    claimed_by = models.ForeignKey(Person, models.PROTECT, verbose_name=_("by"), related_name="+", null=True, db_index=False)
+    claimed_until = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(_("ended"), null=True)
+    # Counts changes, so that a page never puts an older card over a newer one.
+    version = models.PositiveIntegerField(default=0)
+
+    objects = CallQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("call")
+        verbose_name_plural = _("calls")
+        constraints = [models.UniqueConstraint(fields=["account", "voipid"], name="call_once_per_account")]
+        indexes = [
+            models.Index(fields=["rings_until"], name="call_rings_until"),
+            models.Index(fields=["received_at", "id"], name="call_received"),
+            models.Index(fields=["account", "received_at", "id"], name="call_by_account"),
+            models.Index(fields=["outcome", "received_at", "id"], name="call_by_outcome"),
+            models.Index(fields=["contact", "id"], name="call_by_contact"),
+            models.Index(
+                fields=["claimed_by", "received_at", "id"],
+                name="call_by_person",
+                condition=Q(claimed_by__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.contact} → {self.account}"
+
+    @cached_property
+    def status(self) -> str:
+        """What the card shows. Taken once, so that one rendering of a card never shows two moments."""
+        now = timezone.now()
+        if self.outcome in {self.Outcome.REJECTED, self.Outcome.RULE}:
+            return self.Status.REJECTED
+        if self.ended_at:
+            return self.Status.ENDED
+        if self.claimed_until and self.claimed_until > now:
+            return self.Status.REJECTING
+        if self.outcome == self.Outcome.UNCONFIRMED:
+            return self.Status.UNCONFIRMED
+        return self.Status.RINGING if self.rings_until > now else self.Status.MISSED
+
+    @cached_property
+    def is_over(self) -> bool:
+        """Whether the board is done with it. An unconfirmed call is, once its ring window has passed."""
+        if self.status == self.Status.UNCONFIRMED:
+            return self.rings_until <= timezone.now()
+        return self.status not in {self.Status.RINGING, self.Status.REJECTING}
+
+    @property
+    def changes_at(self) -> datetime | None:
+        """When the card changes by the clock alone; None: never."""
+        if self.is_over:
+            return None
+        return self.claimed_until if self.status == self.Status.REJECTING else self.rings_until
+
+    @property
+    def can_reject(self) -> bool:
+        return not self.is_over and self.status != self.Status.REJECTING
+
+    @cached_property
+    def last_attempt(self) -> Attempt | None:
+        """The latest request to the vendor; reads the prefetched attempts."""
+        return max(self.attempts.all(), key=lambda attempt: attempt.pk, default=None)
+
+    @property
+    def rejected_after(self) -> timedelta | None:
+        """From the callback to the vendor's acceptance; None where the vendor accepted nothing."""
+        last = self.last_attempt
+        if last is None or last.result != last.Result.ACCEPTED:
+            return None
+        return last.started_at + timedelta(milliseconds=last.milliseconds or 0) - self.received_at
+
+
+def outcome_of(results: Iterable[str], ended: bool) -> Call.Outcome:
+    """What attempts with these results add up to: the first that applies, in the order of the design.
+
+    An attempt that never got a result counts as unconfirmed: nobody knows whether its request left.
+    """
+    from .attempt import Attempt
+
+    seen = set(results)
+    if Attempt.Result.ACCEPTED in seen:
+        return Call.Outcome.REJECTED
+    if seen & {Attempt.Result.UNCONFIRMED, Attempt.Result.PENDING}:
+        return Call.Outcome.UNCONFIRMED
+    if ended:
+        return Call.Outcome.ENDED
+    return Call.Outcome.REFUSED if seen == {Attempt.Result.REFUSED} else Call.Outcome.MISSED

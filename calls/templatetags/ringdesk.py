@@ -1,0 +1,104 @@
+"""What the templates of cards, history and call pages need beyond Django's own tags."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+
+from ..models import Attempt
+from ..vendor import errors
+
+register = template.Library()
+
+SHAPES = {"time": "%H:%M:%S", "short": "%m-%d %H:%M:%S", "exact": "%H:%M:%S.%f", "date": "%Y-%m-%d"}
+TINTS = 6
+
+
+@register.filter
+def moment(at: datetime, shape: str = "time") -> SafeString:
+    """A `<time>` in UTC, which the browser puts into the reader's zone; until then, and without JavaScript, in the server's
+    idea of that zone."""
+    local = timezone.localtime(at)
+    text = local.strftime(SHAPES[shape])
+    if shape == "exact":
+        text = text[:-3]  # milliseconds
+    return format_html(
+        '<time datetime="{}" data-shape="{}" title="{}">{}</time>',
+        at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        shape,
+        f"{local:%Y-%m-%d %H:%M:%S} {zone_of(at)}",
+        text,
+    )
+
+
+@register.filter
+def zone_of(at: datetime) -> str:
+    """`UTC+8`, as it is in the active zone at that moment."""
+    minutes = int((timezone.localtime(at).utcoffset() or timedelta()).total_seconds()) // 60
+    hours, rest = divmod(abs(minutes), 60)
+    return f"UTC{'-' if minutes < 0 else '+'}{hours}" + (f":{rest:02}" if rest else "")
+
+
+@register.filter
+def epoch_ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
+
+
+@register.filter
+def seconds(length: timedelta | None) -> str:
+    """`6.2`; empty for None."""
+    return "" if length is None else f"{length.total_seconds():.1f}"
+
+
+@register.filter
+def initial(name: object) -> str:
+    """The first letter or sign of a name."""
+    return next((sign for sign in str(name) if sign.isalnum()), "?").upper()
+
+
+@register.filter
+def tint(pk: int) -> int:
+    """One of the stylesheet's tints; the same for the same contact."""
+    return pk % TINTS
+
+
+@register.filter
+def in_words(attempt: Attempt) -> str:
+    """What came of a request to the vendor, and what to do next, for people."""
+    match attempt.result:
+        case Attempt.Result.ACCEPTED:
+            return gettext("Accepted by the vendor.")
+        case Attempt.Result.REFUSED:
+            explanation = errors.explain(attempt.errcode)
+            return gettext("Not rejected: the vendor refused, %(reason)s (%(code)s). %(advice)s") % {
+                "reason": explanation.text,
+                "code": attempt.errcode,
+                "advice": explanation.advice,
+            }
+        case Attempt.Result.NOT_SENT:
+            return gettext("Not rejected: the vendor could not be reached. Try again.")
+        case Attempt.Result.UNCONFIRMED:
+            return gettext("Unconfirmed: the request was sent, but the vendor gave no clear answer. It may be rejected.")
+        case _:
+            return gettext("Unconfirmed: no answer is on record. It may be rejected.")
+
+
+@register.filter
+def worth_retrying(attempt: Attempt | None) -> bool:
+    """Whether another click may succeed with nothing changed."""
+    if attempt is None or attempt.result == Attempt.Result.ACCEPTED:
+        return False
+    return attempt.result != Attempt.Result.REFUSED or errors.worth_retrying(attempt.errcode)
+
+
+@register.filter
+def outcome_tone(outcome: str) -> str:
+    """The stylesheet's tone for an outcome."""
+    return {"rejected": "good", "rule": "info", "unconfirmed": "warn", "missed": "warn", "refused": "bad"}.get(
+        outcome, "quiet"
+    )

@@ -1,0 +1,129 @@
+"""Opening and sealing callbacks: bytes to notices, and back. Pure functions.
+
+Source: the vendor's pages on callbacks (showdoc yunzhenji 11490692518660567, 11490693160849765). The body is AES-256-CBC
+under the app's encoding_aes_key, with the key's first 16 bytes as IV and PKCS#7 padding to 32-byte blocks. How the
+ciphertext travels isn't said, so each form that is possible is tried; only the right one has valid padding and is JSON.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+PADDED_TO = 32  # bytes
+AES_BLOCK = 16  # bytes
+
+Form = Literal["base64", "json-string", "json-object", "raw", "plain"]
+
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]+={0,2}")
+_BLANKS = re.compile(rb"\s+")
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+
+
+class Unreadable(Exception):
+    """A body, or a notice in it, from which no sense can be made; the text says why, for admins."""
+
+
+def key_bytes(aes_key: str) -> bytes:
+    """The 32 bytes of an encoding_aes_key: base64 without its `=` where it has 43 characters, else the key itself.
+
+    Raises: ValueError where it is neither.
+    """
+    key = base64.b64decode(aes_key + "=", validate=True) if len(aes_key) == 43 else aes_key.encode()
+    if len(key) != 32:
+        raise ValueError("an encoding_aes_key has 43 characters, or 32")
+    return key
+
+
+def open_body(body: bytes, key: bytes, allow_plain: bool = False) -> list[Any]:
+    """The notices in a callback's body.
+
+    Raises: Unreadable where no form fits, or what comes out is no JSON array.
+    """
+    if allow_plain and (notices := _as_notices(_json(body))) is not None:
+        return notices
+    candidates = list(_ciphertexts(body))
+    if not candidates:
+        raise Unreadable("the body is neither ciphertext, nor base64 or JSON that holds some")
+    for ciphertext in candidates:
+        plaintext = _decrypted(ciphertext, key)
+        if plaintext is None:
+            continue
+        notices = _as_notices(_json(plaintext))
+        if notices is None:
+            raise Unreadable("the decrypted body is no JSON array of notices")
+        return notices
+    raise Unreadable("the body can't be decrypted with this encoding_aes_key")
+
+
+def seal(notices: object, key: bytes, form: Form = "base64") -> bytes:
+    """The body of a callback that holds these notices; the inverse of `open_body`."""
+    plaintext = json.dumps(notices, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    if form == "plain":
+        return plaintext
+    count = PADDED_TO - len(plaintext) % PADDED_TO
+    encryptor = Cipher(algorithms.AES(key), modes.CBC(key[:AES_BLOCK])).encryptor()
+    ciphertext = encryptor.update(plaintext + bytes([count]) * count) + encryptor.finalize()
+    if form == "raw":
+        return ciphertext
+    text = base64.b64encode(ciphertext).decode()
+    if form == "json-string":
+        return json.dumps(text).encode()
+    if form == "json-object":
+        return json.dumps({"encrypt": text}).encode()
+    return text.encode()
+
+
+def _ciphertexts(body: bytes) -> Iterator[bytes]:
+    """What could be the ciphertext in this body, the likeliest first."""
+    if (decoded := _from_base64(body)) is not None:
+        yield decoded
+    parsed = _json(body)
+    texts = [parsed] if isinstance(parsed, str) else list(parsed.values()) if isinstance(parsed, dict) else []
+    for text in texts:
+        if isinstance(text, str) and (decoded := _from_base64(text.encode("utf-8", "replace"))) is not None:
+            yield decoded
+    if body and len(body) % AES_BLOCK == 0:
+        yield body
+
+
+def _from_base64(text: bytes) -> bytes | None:
+    """Decoded, where it is base64 (either alphabet, padded or not, broken into lines or not) of whole AES blocks."""
+    text = _BLANKS.sub(b"", text)
+    if not _BASE64.fullmatch(text):
+        return None
+    text = text.rstrip(b"=").translate(_URL_SAFE)
+    try:
+        decoded = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        return None
+    return decoded if decoded and len(decoded) % AES_BLOCK == 0 else None
+
+
+def _decrypted(ciphertext: bytes, key: bytes) -> bytes | None:
+    """The plaintext; None where the padding shows that key or ciphertext is wrong."""
+    decryptor = Cipher(algorithms.AES(key), modes.CBC(key[:AES_BLOCK])).decryptor()
+    padded = decryptor.update(ciphertext) + decryptor.finalize()
+    count = padded[-1]
+    if not 1 <= count <= PADDED_TO or not padded.endswith(bytes([count]) * count):
+        return None
+    return padded[:-count]
+
+
+def _json(text: bytes) -> Any:
+    """Parsed; None where it is no JSON. A number with a point stays text, so that no call id ever becomes a float."""
+    try:
+        return json.loads(text.decode("utf-8-sig"), parse_float=str, parse_constant=str)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _as_notices(parsed: Any) -> list[Any] | None:
+    """A single notice stands for a list of one."""
+    if isinstance(parsed, dict) and "type" in parsed:
+        return [parsed]
+    return parsed if isinstance(parsed, list) else None

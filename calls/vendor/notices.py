@@ -1,0 +1,149 @@
+"""Reading notices: what the vendor pushed, as calls and ends of calls. Pure functions, no Django.
+
+Source: showdoc yunzhenji 11490693160849765. The fields of a `voiceVideoCall` item aren't known for sure, so where each value
+stands is a setting (see VendorApp).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .envelope import Unreadable
+
+CALL = "voiceVideoCall"
+KNOWN_TYPES = frozenset({"chatMsg", "contacts", "taskDone", CALL})
+
+LONGEST_ID = 64  # characters
+LONGEST_NICKNAME = 200  # characters
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Where the values stand in a notice: paths to try in turn, each a sequence of steps."""
+
+    account: tuple[tuple[str, ...], ...]
+    contact: tuple[tuple[str, ...], ...]
+    voipid: tuple[tuple[str, ...], ...]
+    kind: tuple[tuple[str, ...], ...]
+    nickname: tuple[tuple[str, ...], ...] = ()
+    end: tuple[tuple[str, ...], ...] = ()
+    end_values: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class IncomingCall:
+    account: str
+    contact: str
+    voipid: str
+    kind: int
+    nickname: str = ""
+
+
+@dataclass(frozen=True)
+class EndedCall:
+    account: str
+    voipid: str
+
+
+@dataclass
+class Reading:
+    """What one callback's notices came to."""
+
+    calls: list[IncomingCall] = field(default_factory=list)
+    ends: list[EndedCall] = field(default_factory=list)
+    types: Counter[str] = field(default_factory=Counter)  # notices by type; unknown types as "other"
+    unread: list[Any] = field(default_factory=list)  # notices that should have been calls but made no sense
+    reasons: list[str] = field(default_factory=list)  # why, for each of them
+
+
+def paths(setting: str) -> tuple[tuple[str, ...], ...]:
+    """`"wxid data.id"` as paths: blanks separate paths, dots separate steps."""
+    return tuple(tuple(path.split(".")) for path in setting.split())
+
+
+def read(notices: Iterable[Any], mapping: Mapping) -> Reading:
+    """Every call and end of a call among the notices. One that makes no sense is set aside, and costs no other."""
+    reading = Reading()
+    for notice in notices:
+        if not isinstance(notice, dict):
+            reading.types["other"] += 1
+            continue
+        kind = str(notice.get("type")).strip()
+        reading.types[kind if kind in KNOWN_TYPES else "other"] += 1
+        if kind == CALL:
+            _read_call_notice(notice, mapping, reading)
+    return reading
+
+
+def _read_call_notice(notice: dict[str, Any], mapping: Mapping, reading: Reading) -> None:
+    data = notice.get("data")
+    items = data if isinstance(data, list) else [data]
+    for item in items or [None]:
+        try:
+            found = _read_item(item, notice, mapping)
+        except Unreadable as reason:
+            reading.unread.append(notice | {"data": [item]})
+            reading.reasons.append(str(reason))
+        else:
+            (reading.calls if isinstance(found, IncomingCall) else reading.ends).append(found)  # type: ignore[arg-type]
+
+
+def _read_item(item: Any, notice: dict[str, Any], mapping: Mapping) -> IncomingCall | EndedCall:
+    account = _identifier("account", _look_up(mapping.account, item, notice))
+    voipid = _identifier("call id", _look_up(mapping.voipid, item, notice))
+    if mapping.end and str(_look_up(mapping.end, item, notice)) in mapping.end_values:
+        return EndedCall(account, voipid)
+    return IncomingCall(
+        account=account,
+        contact=_identifier("contact", _look_up(mapping.contact, item, notice)),
+        voipid=voipid,
+        kind=_kind(_look_up(mapping.kind, item, notice)),
+        nickname=_nickname(_look_up(mapping.nickname, item, notice)),
+    )
+
+
+def _look_up(places: Iterable[Sequence[str]], item: Any, notice: dict[str, Any]) -> Any:
+    """The first value found: in the item, then in the notice around it. None where there is none."""
+    for path in places:
+        for holder in (item, notice):
+            value = holder
+            for step in path:
+                if isinstance(value, dict):
+                    value = value.get(step)
+                elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+                    value = value[int(step)]
+                else:
+                    value = None
+            if value is not None and value != "":
+                return value
+    return None
+
+
+def _identifier(what: str, value: Any) -> str:
+    """An id as text, exactly as it was sent; numbers keep every digit.
+
+    Raises: Unreadable where it is missing, too long, no text or number, or holds characters that no id has.
+    """
+    if value is None:
+        raise Unreadable(f"no {what}")
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise Unreadable(f"the {what} is neither text nor a number")
+    text = str(value).strip()
+    if not text or len(text) > LONGEST_ID or not text.isprintable():
+        raise Unreadable(f"the {what} is empty, too long, or holds unprintable characters")
+    return text
+
+
+def _kind(value: Any) -> int:
+    """1 video, 2 voice; the vendor's own page sends it as a number and as text."""
+    if isinstance(value, (str, int)) and str(value).strip() in {"1", "2"}:
+        return int(value)
+    raise Unreadable("the kind is neither 1 (video) nor 2 (voice)")
+
+
+def _nickname(value: Any) -> str:
+    """A stranger's text, cut to length. What no database takes (NUL, half characters) is replaced."""
+    if not isinstance(value, str):
+        return ""
+    return value[:LONGEST_NICKNAME].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode().strip()

@@ -1,0 +1,47 @@
+"""The front door: callbacks to ingest, sockets to live, everything else to Django."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+
+from django.core.asgi import get_asgi_application
+
+pages = get_asgi_application()  # first: it loads the models that the imports below need
+
+from channels.auth import AuthMiddlewareStack
+
+from calls import ingest
+from calls.ingest import Ingest, Receive, Scope, Send
+from calls.live.consumer import BoardConsumer
+from calls.live.hub import hub
+
+BOARD_SOCKET = "/ws/board/"
+
+callbacks = Ingest()
+board_socket = AuthMiddlewareStack(BoardConsumer.as_asgi())
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+    elif scope["type"] == "websocket":
+        if scope["path"] == BOARD_SOCKET:
+            await board_socket(scope, receive, send)
+        else:
+            await send({"type": "websocket.close"})  # before it is accepted: answered with 403
+    elif scope["path"].startswith(ingest.PREFIX) and scope["path"] != ingest.PREFIX:
+        await callbacks(scope, receive, send)
+    else:
+        await pages(scope, receive, send)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    """Start the hub before the first callback comes, and stop it after the last one was stored."""
+    await receive()
+    hub.start()
+    await callbacks.start()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await callbacks.stop()
+    await hub.stop()
+    await send({"type": "lifespan.shutdown.complete"})

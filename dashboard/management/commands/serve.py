@@ -1,0 +1,37 @@
+import secrets
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from calls.models import Person
+from dashboard.server import CantStart, listening_socket, serve, sole_server
+
+
+class Command(BaseCommand):
+    help = "Start Ringdesk: bring the database up to date, create an admin on the first start, and serve until stopped."
+    requires_system_checks: list[str] = []
+
+    def handle(self, **options: Any) -> None:
+        try:
+            with sole_server(settings.DATA_DIR):
+                listener = listening_socket(settings.BIND_HOST, settings.BIND_PORT)
+                call_command("migrate", verbosity=0)
+                self._create_first_admin()
+                serve(listener, self._announce)
+        except CantStart as error:
+            raise CommandError(f"Ringdesk can't start: {error}") from None
+        except KeyboardInterrupt:
+            pass
+
+    def _create_first_admin(self) -> None:
+        if Person.objects.filter(role=Person.Role.ADMIN).exists():
+            return
+        password = secrets.token_urlsafe(9)
+        Person.objects.create_superuser("admin", password, must_change_password=True)
+        self.stdout.write(f"First start. Sign in as  admin  with the one-time password  {password}")
+
+    def _announce(self) -> None:
+        self.stdout.write(f"Ringdesk is at {settings.PUBLIC_URL} (data in {settings.DATA_DIR}). Ctrl-C stops it.")
+        self.stdout.flush()

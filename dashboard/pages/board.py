@@ -1,0 +1,50 @@
+"""The board: what rings now, and the click that rejects it."""
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from calls.live.render import board_for
+from calls.models import Account, Call, Person, VendorApp
+from calls.reject import reject
+
+from .requests import SignedInRequest
+
+
+@require_GET
+def board(request: SignedInRequest) -> HttpResponse:
+    """The page that agents have open all day. Its socket sends the board anew as soon as it is connected."""
+    context = {
+        "board": board_for(request.user.sight),
+        "now": timezone.now(),
+        "teamless": Account.objects.filter(team=None).order_by("-created_at")[:20] if request.user.is_supervisor else [],
+        "first_steps": first_steps() if request.user.is_admin else [],
+    }
+    return render(request, "board/page.html", context)
+
+
+@require_POST
+def reject_call(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Reject it, and answer with its card, whatever the outcome. Waits for the vendor, up to 8 s."""
+    seen = Call.objects.seen_by(request.user.sight)
+    if not seen.filter(pk=pk).exists():
+        raise Http404
+    mine = reject(pk, request.user)
+    if not request.htmx:
+        return redirect("board")
+    call = seen.for_card().filter(pk=pk).first()
+    if call is None:  # the account went to another team meanwhile
+        raise Http404
+    return render(request, "board/_card.html", {"call": call, "too_late": not mine})
+
+
+def first_steps() -> list[dict[str, object]]:
+    """What an admin does on a new installation, and how far that is; empty once all is done."""
+    app = VendorApp.objects.first()
+    steps: list[dict[str, object]] = [
+        {"name": "connect", "done": app is not None},
+        {"name": "address", "done": Call.objects.exists(), "app": app},
+        {"name": "people", "done": Person.objects.filter(role=Person.Role.AGENT).exists()},
+    ]
+    return [] if all(step["done"] for step in steps) else steps

@@ -1,0 +1,21 @@
+from typing import TypedDict
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+class Place(TypedDict):
+    url_name: str
+    icon: str
+    label: str | Promise
+
+
+CALLS: Place = {"url_name": "board", "icon": "ringing", "label": _("Calls")}
+HISTORY: Place = {"url_name": "history", "icon": "history", "label": _("History")}
+
+
+def navigation(request: HttpRequest) -> dict[str, object]:
+    """For every page: the places in its menu, and whether this is the demo."""
+    return {"places": [CALLS, HISTORY], "demo": settings.DEMO}

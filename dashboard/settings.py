@@ -1,0 +1,170 @@
+"""All settings. What can differ from one installation to the next comes from the environment, which is read here, once.
+
+docs/configuration.md lists every variable with its default.
+"""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dj_database_url
+from django.utils.translation import gettext_lazy as _
+
+from . import environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+DEBUG = environment.switch("DEBUG", default=False)
+DATA_DIR = environment.data_folder("DATA_DIR", default=BASE_DIR / "var")
+SECRET_KEY = environment.secret_key("SECRET_KEY", DATA_DIR)
+BIND_HOST, BIND_PORT = environment.address("BIND", default="127.0.0.1:8000")
+PUBLIC_URL = environment.url("PUBLIC_URL", default=f"http://{environment.text('BIND', '127.0.0.1:8000')}")
+WORKERS = environment.whole_number("WORKERS", default=1, at_least=1)
+
+# The demo command marks its data folder with a file of this name; every page then says that its calls are made up.
+DEMO_MARK = DATA_DIR / "demo"
+DEMO = DEMO_MARK.exists()
+
+# Hosts and the addresses of pages
+
+ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS") or [
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+    BIND_HOST,
+    str(urlsplit(PUBLIC_URL).hostname),
+]
+CSRF_TRUSTED_ORIGINS = [*environment.words("CSRF_TRUSTED_ORIGINS"), PUBLIC_URL]
+BEHIND_HTTPS = PUBLIC_URL.startswith("https://")
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_HTTPS
+# The health checks are asked from inside, where there is no HTTPS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_HTTPS else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+ROOT_URLCONF = "dashboard.urls"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "board"
+LOGOUT_REDIRECT_URL = "login"
+CSRF_FAILURE_VIEW = "dashboard.pages.errors.csrf_failure"
+
+# Applications
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "django_filters",
+    "django_htmx",
+    "calls",
+    "dashboard",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "dashboard.middleware.StaticFiles",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "dashboard.middleware.reader_language",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "dashboard.middleware.SignInRequired",
+    "dashboard.middleware.new_password_first",
+    "dashboard.middleware.reader_time_zone",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "dashboard.pages.navigation.navigation",
+            ],
+            "builtins": ["django.templatetags.i18n"],
+        },
+    },
+]
+
+# Data
+
+DATABASE_URL = environment.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'ringdesk.sqlite3'}")
+DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
+ON_SQLITE = DATABASES["default"]["ENGINE"].endswith("sqlite3")
+if ON_SQLITE:
+    DATABASES["default"]["OPTIONS"] = {
+        # A transaction that reads before it writes would fail, not wait, when another wrote in between.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 5,  # seconds
+        # FULL: an answered callback survives a power cut. The writer pays for it once per group of calls.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-8000;",
+    }
+    # Tests use a file as well: the threads of the real thing can't share a database in memory.
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = environment.text("REDIS_URL")
+if REDIS_URL:
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {"hosts": [REDIS_URL]},
+        }
+    }
+else:
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels.layers.InMemoryChannelLayer",
+            # A full channel drops without a word. Messages hold ids only, and the hub drains them at once.
+            "CONFIG": {"capacity": 100_000},
+        }
+    }
+if WORKERS > 1 and (ON_SQLITE or not REDIS_URL):
+    environment.refuse("WORKERS above 1 needs PostgreSQL and Redis. Set DATABASE_URL and REDIS_URL, or WORKERS=1.")
+
+# People
+
+AUTH_USER_MODEL = "calls.Person"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{validator}"}
+    for validator in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+# Language and time
+
+LANGUAGE_CODE = environment.choice("LANGUAGE_CODE", default="zh-hans", allowed=("zh-hans", "en"))
+LANGUAGES = [("zh-hans", _("Chinese")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "dashboard" / "locale"]
+USE_TZ = True
+TIME_ZONE = environment.zone("TIME_ZONE", default="Asia/Shanghai")
+
+# Static files: served by WhiteNoise straight from the source folders, with no build or collect step
+
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        "django": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        # 4xx answers are everyday refusals, not the operator's concern.
+        "django.request": {"handlers": ["stderr"], "level": "ERROR", "propagate": False},
+    },
+}

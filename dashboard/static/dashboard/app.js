@@ -1,0 +1,43 @@
+// What every signed-in page does: listens to the socket, rings, and sends clicks.
+
+import "./copy.js";
+import { board, ringingCards, take } from "./cards.js";
+import { keepTicking, setServerTime } from "./clock.js";
+import { useKeyboard } from "./keyboard.js";
+import { showTimes } from "./reader.js";
+import { connect, reconnect } from "./socket.js";
+import { ringIfDue, ringWhile } from "./sound.js";
+import { text } from "./texts.js";
+
+const trouble = document.getElementById("trouble");
+
+keepTicking(board);
+ringWhile(() => ringingCards().length > 0);
+useKeyboard(board);
+
+connect((html) => {
+  const content = take(html);
+  const now = content.querySelector("#board, #beat")?.dataset.now;
+  if (now) setServerTime(Number(now));
+  ringIfDue();
+});
+
+// The answer to a click on Reject is its card, which goes the way of every other card.
+document.body.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.target !== board) return;
+  detail.shouldSwap = false;
+  if (detail.xhr.status !== 200) return;
+  say("");
+  take(detail.xhr.responseText);
+});
+document.body.addEventListener("htmx:afterSwap", ({ detail }) => showTimes(detail.target));
+document.body.addEventListener("htmx:sendError", () => say(text("unreached")));
+document.body.addEventListener("htmx:responseError", () => {
+  say(text("failed"));
+  reconnect();
+});
+
+function say(words) {
+  trouble.textContent = words;
+  trouble.hidden = !words;
+}

@@ -1,0 +1,122 @@
+// The board: puts each card that arrives into its place. On other pages the board is kept out of sight, so that ringing calls
+// are counted and heard there too.
+
+import { showTimes } from "./reader.js";
+import { tick } from "./clock.js";
+
+const LINGER = 5_000; // ms for which a call that has just ended stays where it was
+const ENDED_SHOWN = 20;
+
+export const board = document.getElementById("board") ?? unseenBoard();
+const ringing = board.querySelector("#ringing");
+const ended = board.querySelector("#ended");
+
+function unseenBoard() {
+  const made = document.createElement("section");
+  made.innerHTML = '<div id="ringing"></div><div id="ended"></div>';
+  return made;
+}
+
+const cardOf = (id) => board.querySelector(`#${CSS.escape(id)}`);
+const isOver = (card) => "over" in card.dataset;
+
+// Take what the server sent: a whole board, single cards, or the answer to a click.
+export function take(html) {
+  const message = document.createElement("template");
+  message.innerHTML = html;
+  const whole = message.content.querySelector("#board");
+  if (whole) takeBoard(whole);
+  else for (const card of message.content.querySelectorAll(".call")) place(card);
+  count();
+  return message.content;
+}
+
+function takeBoard(whole) {
+  const sent = [...whole.querySelectorAll(".call")];
+  const ids = new Set(sent.map((card) => card.id));
+  for (const shown of board.querySelectorAll(".call")) if (!ids.has(shown.id)) shown.remove();
+  for (const card of sent) place(card, true);
+  const more = board.querySelector("#more");
+  if (more) {
+    more.hidden = whole.dataset.more === "0";
+    more.textContent = whole.querySelector("#more").textContent;
+  }
+}
+
+function place(card, wholeBoard = false) {
+  const shown = cardOf(card.id);
+  if (shown && Number(shown.dataset.version) > Number(card.dataset.version)) return;
+  showTimes(card);
+  tick(card);
+  const stays = shown && (isOver(shown) === isOver(card) || (ringing.contains(shown) && !wholeBoard));
+  if (stays) replace(shown, card);
+  else {
+    shown?.remove();
+    insert(card);
+    if (!wholeBoard) card.classList.add("arriving");
+  }
+  window.htmx?.process(card);
+  if (isOver(card) && ringing.contains(card)) setTimeout(() => moveToEnded(card.id), LINGER);
+  trim();
+}
+
+// Where it is, so that nothing moves; and the keyboard's focus stays where it was.
+function replace(shown, card) {
+  const focused = shown.contains(document.activeElement) && document.activeElement;
+  const onButton = focused?.matches("button");
+  shown.replaceWith(card);
+  if (!focused) return;
+  const button = onButton && card.querySelector("button");
+  (button || card).focus({ preventScroll: true });
+}
+
+// Ringing calls oldest first, ended ones newest first.
+function insert(card) {
+  const list = isOver(card) ? ended : ringing;
+  const follows = isOver(card) ? (other) => order(other, card) < 0 : (other) => order(other, card) > 0;
+  list.insertBefore(card, [...list.children].find(follows) ?? null);
+}
+
+function order(one, other) {
+  const number = (card) => Number(card.id.slice("call-".length));
+  return one.dataset.received - other.dataset.received || number(one) - number(other);
+}
+
+// Not while the pointer or the focus is on it.
+function moveToEnded(id) {
+  const card = cardOf(id);
+  if (!card || !isOver(card) || !ringing.contains(card)) return;
+  if (card.matches(":hover") || card.contains(document.activeElement)) {
+    setTimeout(() => moveToEnded(id), 1_000);
+    return;
+  }
+  card.remove();
+  insert(card);
+  trim();
+}
+
+function trim() {
+  for (const card of [...ended.children].slice(ENDED_SHOWN)) card.remove();
+}
+
+// How many ring, in the heading, the menu and the tab's title.
+const plainTitle = document.title;
+
+export function ringingCards() {
+  return [...ringing.querySelectorAll('.call[data-status="ringing"]')];
+}
+
+export function count() {
+  const active = [...ringing.children].filter((card) => !isOver(card)).length;
+  for (const shown of document.querySelectorAll("[data-ringing-count]")) {
+    shown.textContent = active;
+    if (shown.classList.contains("count")) shown.hidden = !active;
+  }
+  board.classList.toggle("is-empty", !ringing.children.length);
+  const title = active ? `(${active}) ${plainTitle}` : plainTitle;
+  if (document.title !== title) document.title = title;
+}
+
+// Cards that came with the page itself.
+for (const card of board.querySelectorAll(".call")) tick(card);
+count();

@@ -1,0 +1,27 @@
+"""Every page and its address. Callbacks (`/callbacks/<secret>/`) and the socket are told apart in asgi.py."""
+
+from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import path
+from django.views.i18n import set_language
+
+from .pages import board, health, history, password
+
+urlpatterns = [
+    path("", board.board, name="board"),
+    path("calls/<int:pk>/reject/", board.reject_call, name="reject"),
+    path("history/", history.history, name="history"),
+    path("history/<int:pk>/", history.call, name="call"),
+    path("login/", LoginView.as_view(template_name="sign_in/login.html", redirect_authenticated_user=True), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("password/", password.ChangePassword.as_view(), name="password_change"),
+    path("language/", login_not_required(set_language), name="set_language"),
+    path("admin/", admin.site.urls),
+    path("healthz", health.process, name="healthz"),
+    path("readyz", health.ready, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+]
+
+handler404 = "dashboard.pages.errors.not_found"
+handler500 = "dashboard.pages.errors.server_error"

@@ -1,0 +1,34 @@
+"""What tests share. No test reaches beyond this machine: pytest-socket refuses any other address (see pyproject.toml)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+
+from calls.vendor.sandbox import Sandbox
+
+from .server import Server, running_server
+
+
+@pytest.fixture(autouse=True)
+def empty_channel_layer() -> Iterator[None]:
+    """Members of groups would survive from test to test."""
+    yield
+    async_to_sync(get_channel_layer().flush)()
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """The vendor's side, on loopback."""
+    with Sandbox() as vendor:
+        yield vendor
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The real server, for all tests that need one; each makes people and accounts of its own there."""
+    with running_server(tmp_path_factory.mktemp("server")) as running:
+        yield running

@@ -1,0 +1,122 @@
+"""The real server as a process of its own, as users start it, on a data folder that is thrown away."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from calls.vendor import envelope
+from calls.vendor.envelope import Form
+
+from .factory import AES_KEY
+
+ROOT = Path(__file__).resolve().parent.parent
+READY_WITHIN = 30  # seconds
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Server:
+    folder: Path
+    port: int
+    environment: dict[str, str]
+    process: subprocess.Popen[str]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def manage(self, *arguments: str, said: str = "") -> str:
+        """Run a management command beside the server, with this on its standard input; what it printed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT, env=self.environment, input=said, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
+        """Ask or change the server's database, from outside."""
+        connection = sqlite3.connect(self.folder / "ringdesk.sqlite3", timeout=10)
+        try:
+            with connection:
+                return connection.execute(statement, values).fetchall()
+        finally:
+            connection.close()
+
+    def push(self, secret: str, notices: object, form: Form = "base64", key: str = AES_KEY) -> requests.Response:
+        """What the vendor does: one callback."""
+        body = envelope.seal(notices, envelope.key_bytes(key), form)
+        return requests.post(f"{self.url}/callbacks/{secret}/", data=body, timeout=10)
+
+    def sign_in(self, username: str, password: str) -> requests.Session:
+        """A browser's cookies after a sign-in."""
+        session = requests.Session()
+        page = session.get(f"{self.url}/login/", timeout=10)
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+        assert token
+        form = {"username": username, "password": password, "csrfmiddlewaretoken": token[1]}
+        answer = session.post(f"{self.url}/login/", data=form, timeout=10, allow_redirects=False)
+        assert answer.status_code == 302, "the sign-in was refused"
+        return session
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+@contextmanager
+def running_server(folder: Path, command: str = "serve", **environment: str) -> Iterator[Server]:
+    """A server that is ready; its output goes to `server.log` in the folder."""
+    port = free_port()
+    variables = {
+        "PATH": os.environ["PATH"],
+        "DATA_DIR": str(folder),
+        "BIND": f"127.0.0.1:{port}",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONWARNINGS": "error::RuntimeWarning",
+    } | environment
+    with (folder / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", command], cwd=ROOT, env=variables, stdout=log, stderr=log, text=True
+        )
+    server = Server(folder, port, variables, process)
+    try:
+        _wait_until_ready(server)
+        yield server
+    finally:
+        server.stop()
+
+
+def _wait_until_ready(server: Server) -> None:
+    give_up_at = time.monotonic() + READY_WITHIN
+    while time.monotonic() < give_up_at:
+        assert server.process.poll() is None, (server.folder / "server.log").read_text()
+        try:
+            if requests.get(f"{server.url}/readyz", timeout=5).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.05)
+    raise AssertionError(f"the server was not ready within {READY_WITHIN} s")
