@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from . import tokens
@@ -36,7 +36,7 @@ class VendorAppForm(forms.ModelForm):
         for name in self.SECRETS:
             if name in self.fields and getattr(self.instance, name):
                 self.fields[name].required = False
-                self.fields[name].widget.attrs["placeholder"] = _t("is set; leave empty to keep it")
+                self.fields[name].widget.attrs["placeholder"] = gettext("is set; leave empty to keep it")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -113,12 +113,12 @@ class VendorAppAdmin(admin.ModelAdmin):
     @admin.display(description=_("callback address"))
     def callback_address(self, app: VendorApp) -> SafeString | str:
         if not app.pk:
-            return _t("Shown once this is saved.")
+            return gettext("Shown once this is saved.")
         return format_html(
             '<code>{0}</code> <button type="button" class="button" data-copy="{0}" data-copied="{1}">{2}</button>',
             app.callback_url,
-            _t("Copied"),
-            _t("Copy"),
+            gettext("Copied"),
+            gettext("Copy"),
         )
 
     @admin.action(description=_("Test the credentials"))
@@ -140,12 +140,12 @@ def credentials_work(app: VendorApp) -> tuple[int, str]:
     except tokens.TokenRefused as refused:
         answer = refused.answer
     except client.NotSent as error:
-        return messages.ERROR, _t("the vendor could not be reached (%(why)s). Check the address.") % {"why": error}
+        return messages.ERROR, gettext("the vendor could not be reached (%(why)s). Check the address.") % {"why": error}
     except client.NoAnswer as error:
-        return messages.ERROR, _t("the vendor's answer made no sense (%(why)s). Check the address.") % {"why": error}
+        return messages.ERROR, gettext("the vendor's answer made no sense (%(why)s). Check the address.") % {"why": error}
     if answer.accepted:
-        return messages.SUCCESS, _t("the credentials work (%(ms)s ms).") % {"ms": answer.milliseconds}
-    return messages.ERROR, _t("the vendor refused: %(reason)s (%(code)s).") % {
+        return messages.SUCCESS, gettext("the credentials work (%(ms)s ms).") % {"ms": answer.milliseconds}
+    return messages.ERROR, gettext("the vendor refused: %(reason)s (%(code)s).") % {
         "reason": errors.explain(answer.errcode).text,
         "code": answer.errcode,
     }

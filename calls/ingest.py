@@ -35,6 +35,7 @@ LARGEST_BODY = 1024 * 1024  # bytes
 LARGE_BODY = 64 * 1024  # bytes; from here on reading is done in a thread, to hold nobody else up
 STORED_WITHIN = 0.9  # seconds; the vendor hangs up after 1
 APPS_REREAD_EVERY = 1.0  # seconds
+UNKNOWN_LOOKED_FOR_EVERY = 0.1  # seconds
 
 ACCEPTED = (200, b'{"errcode": 0}')
 UNKNOWN = (404, b'{"errcode": 404, "message": "unknown callback address"}')
@@ -67,6 +68,7 @@ class Ingest:
     def __init__(self) -> None:
         self._writer = Writer()
         self._senders: dict[str, Sender] = {}
+        self._reread_at = 0.0
 
     async def start(self) -> None:
         self._writer.start()
@@ -86,7 +88,7 @@ class Ingest:
         await send({"type": "http.response.body", "body": body})
 
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
-        sender = self._senders.get(scope["path"][len(PREFIX) :].rstrip("/"))
+        sender = await self._sender(scope["path"][len(PREFIX) :].rstrip("/"))
         if sender is None:
             return _refused("unknown", UNKNOWN)
         if not sender.app.admits(scope["client"][0] if scope.get("client") else ""):
@@ -97,6 +99,12 @@ class Ingest:
         if body is None:
             return _refused("too_large", TOO_LARGE)
         return await self._take(body, sender)
+
+    async def _sender(self, secret: str) -> Sender | None:
+        """Whose callback address holds this secret. One that isn't known may be new: looked for, but not at every guess."""
+        if secret not in self._senders and time.monotonic() - self._reread_at > UNKNOWN_LOOKED_FOR_EVERY:
+            await self._reread_apps()
+        return self._senders.get(secret)
 
     async def _take(self, body: bytes, sender: Sender) -> tuple[int, bytes]:
         started = time.perf_counter()
@@ -125,13 +133,14 @@ class Ingest:
     async def _keep_rereading(self) -> None:
         while True:
             await asyncio.sleep(APPS_REREAD_EVERY)
-            try:
-                await self._reread_apps()
-            except DatabaseError:
-                logger.exception("the vendor apps could not be read; going on with those known")
+            await self._reread_apps()
 
     async def _reread_apps(self) -> None:
-        self._senders = await sync_to_async(_senders, thread_sensitive=False)()
+        self._reread_at = time.monotonic()
+        try:
+            self._senders = await sync_to_async(_senders, thread_sensitive=False)()
+        except DatabaseError:
+            logger.exception("the vendor apps could not be read; going on with those known")
 
 
 def open_body(body: bytes, sender: Sender) -> Opened:

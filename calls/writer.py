@@ -77,7 +77,7 @@ class Writer:
             group.append(entry)
         return group, False
 
-    def _store(self, group: list[_Entry]) -> None:
+    def _store(self, group: list[_Entry], again: bool = True) -> None:
         try:
             receipts = self._reception.take_in([entry.batch for entry in group])
         except OperationalError as error:  # the database is locked or away: no batch would fare better alone
@@ -85,9 +85,11 @@ class Writer:
             connection.close()
             self._answer(group, error)
         except Exception as error:
-            if len(group) > 1:
-                for entry in group:  # one of them is bad; it must not cost the others
-                    self._store([entry])
+            if again:
+                # One of them is bad and must not cost the others; or what was remembered of accounts and contacts is out
+                # of date, and is forgotten now. So each gets another chance, alone.
+                for entry in group:
+                    self._store([entry], again=False)
             else:
                 logger.exception("a callback could not be stored")
                 self._answer(group, error)

@@ -34,15 +34,19 @@ def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
 
 
 def switch(name: str, default: bool) -> bool:
+    if not text(name):
+        return default
     try:
-        return bool(env.bool(name, default))
+        return bool(env.bool(name))
     except EnvError as error:
         refuse(f"{error} Set {name} to true or false.")
 
 
 def whole_number(name: str, default: int, at_least: int) -> int:
+    if not text(name):
+        return default
     try:
-        return int(env.int(name, default, validate=check.Range(min=at_least)))
+        return int(env.int(name, validate=check.Range(min=at_least)))
     except EnvError as error:
         refuse(f"{error} Set {name} to a whole number from {at_least} on.")
 
@@ -77,7 +81,11 @@ def address(name: str, default: str) -> tuple[str, int]:
 def url(name: str, default: str) -> str:
     """An http or https address without a trailing slash."""
     value = text(name, default).rstrip("/")
-    if urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname:
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
         refuse(f"{name} is {value!r}. Use an address such as https://calls.example.com.")
     return value
 

@@ -10,6 +10,7 @@ from channels.layers import get_channel_layer
 
 from calls.vendor.sandbox import Sandbox
 
+from .desk import Desk
 from .server import Server, running_server
 
 
@@ -32,3 +33,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The real server, for all tests that need one; each makes people and accounts of its own there."""
     with running_server(tmp_path_factory.mktemp("server")) as running:
         yield running
+
+
+@pytest.fixture
+def desk(server: Server, sandbox: Sandbox) -> Desk:
+    return Desk(server, sandbox)

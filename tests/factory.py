@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from django.conf import settings
+from django.test import Client
 from django.utils import timezone
 
 from calls.models import Account, Attempt, Call, Contact, Person, Team, VendorApp
 
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"  # 43 characters, as the vendor gives them
 PASSWORD = "correct horse battery staple"
+PAYLOADS = Path(__file__).parent / "payloads"
 
 _numbers = count(1)
 
@@ -56,6 +62,51 @@ def make_call(account: Account | None = None, received_at: datetime | None = Non
     return Call.objects.create(**defaults | fields)
 
 
+def make_calls(number: int, account: Account | None = None, **fields: Any) -> list[Call]:
+    """Many at once that ring from now on, each a second after the one before, from contacts of their own."""
+    account = account or make_account()
+    contacts = Contact.objects.bulk_create(
+        Contact(app=account.app, wxid=str(7881300000000000 + next(_numbers))) for _ in range(number)
+    )
+    start = timezone.now() - timedelta(seconds=number)
+    return Call.objects.bulk_create(
+        Call(
+            **{
+                "account": account,
+                "contact": contact,
+                "voipid": str(next(_numbers)),
+                "kind": Call.Kind.VOICE,
+                "received_at": start + timedelta(seconds=place),
+                "rings_until": timezone.now() + timedelta(seconds=60),
+            }
+            | fields
+        )
+        for place, contact in enumerate(contacts)
+    )
+
+
 def make_attempt(call: Call, person: Person, **fields: Any) -> Attempt:
     defaults = {"result": Attempt.Result.ACCEPTED, "errcode": "0", "milliseconds": 380, "started_at": timezone.now()}
     return Attempt.objects.create(call=call, person=person, **defaults | fields)
+
+
+def make_client(person: Person | None = None, language: str = "en", **options: Any) -> Client:
+    """A browser that reads this language (an empty one: chose none), with this person signed in."""
+    client = Client(**options)
+    if language:
+        client.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+    if person:
+        client.force_login(person)
+    return client
+
+
+def payload(name: str) -> Any:
+    """A sample of what the vendor sends, from tests/payloads."""
+    return json.loads((PAYLOADS / f"{name}.json").read_text())
+
+
+def encrypted(plaintext: bytes, key: bytes, padded_to: int = 32) -> bytes:
+    """As the vendor encrypts, but whatever it is: for bodies that `envelope.seal` would never make."""
+    count = padded_to - len(plaintext) % padded_to
+    encryptor = Cipher(algorithms.AES(key), modes.CBC(key[:16])).encryptor()
+    return encryptor.update(plaintext + bytes([count]) * count) + encryptor.finalize()

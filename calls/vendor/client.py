@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -166,7 +167,7 @@ def _request(method: str, url: str, within: float, **content: Any) -> Answer:
             **content,
         ) as response:
             status = response.status_code
-            raw = response.raw.read(LONGEST_ANSWER, decode_content=True).decode("utf-8", "replace")
+            raw = _beginning(response, started + within).decode("utf-8", "replace")
     except requests.RequestException as error:
         if _never_left(error):
             raise NotSent(_describe(error)) from error
@@ -177,6 +178,19 @@ def _request(method: str, url: str, within: float, **content: Any) -> Answer:
     return _understand(raw.replace("\0", "\N{REPLACEMENT CHARACTER}"), status, milliseconds)
 
 
+def _beginning(response: requests.Response, until: float) -> bytes:
+    """The answer, up to a length. Each byte gives the library's timeout a new start, so the clock is watched here too."""
+    read = b""
+    while len(read) < LONGEST_ANSWER:
+        piece = response.raw.read1(LONGEST_ANSWER - len(read), decode_content=True)
+        if not piece:
+            break
+        read += piece
+        if time.monotonic() > until:
+            raise NoAnswer("no answer in time", read.decode("utf-8", "replace"))
+    return read
+
+
 def _understand(raw: str, status: int, milliseconds: int) -> Answer:
     try:
         content = json.loads(raw)
@@ -185,9 +199,14 @@ def _understand(raw: str, status: int, milliseconds: int) -> Answer:
     if not isinstance(content, dict):
         raise NoAnswer(f"HTTP {status}, no JSON object", raw)
     errcode = content.get("errcode")
-    errcode = str(errcode).strip()[:20] if isinstance(errcode, (int, str)) else ""
-    message = str(content.get("message") or content.get("errmsg") or "")[:500]
+    errcode = _storable(errcode).strip()[:20] if isinstance(errcode, (int, str)) else ""
+    message = _storable(content.get("message") or content.get("errmsg") or "")[:500]
     return Answer(errcode, message, raw, milliseconds, content)
+
+
+def _storable(value: object) -> str:
+    """As text that any database takes: JSON can hold NUL and half characters, as escapes."""
+    return str(value).replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _never_left(error: requests.RequestException) -> bool:
@@ -197,7 +216,9 @@ def _never_left(error: requests.RequestException) -> bool:
     cause = error.args[0] if error.args else None
     if isinstance(cause, MaxRetryError):
         cause = cause.reason
-    return isinstance(cause, (NewConnectionError, ConnectTimeoutError, TLSError))
+    if isinstance(cause, TLSError):  # of these only a refused certificate is sure to come before the request
+        return bool(cause.args) and isinstance(cause.args[0], ssl.SSLCertVerificationError)
+    return isinstance(cause, (NewConnectionError, ConnectTimeoutError))
 
 
 def _describe(error: Exception) -> str:

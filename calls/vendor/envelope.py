@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 PADDED_TO = 32  # bytes
 AES_BLOCK = 16  # bytes
+LONGEST_NUMBER = 640  # digits; so many int() always takes
 
 Form = Literal["base64", "json-string", "json-object", "raw", "plain"]
 
@@ -49,15 +50,16 @@ def open_body(body: bytes, key: bytes, allow_plain: bool = False) -> list[Any]:
     candidates = list(_ciphertexts(body))
     if not candidates:
         raise Unreadable("the body is neither ciphertext, nor base64 or JSON that holds some")
+    why = "the body can't be decrypted with this encoding_aes_key"
     for ciphertext in candidates:
         plaintext = _decrypted(ciphertext, key)
         if plaintext is None:
             continue
-        notices = _as_notices(_json(plaintext))
-        if notices is None:
-            raise Unreadable("the decrypted body is no JSON array of notices")
-        return notices
-    raise Unreadable("the body can't be decrypted with this encoding_aes_key")
+        if (notices := _as_notices(_json(plaintext))) is not None:
+            return notices
+        # Perhaps no ciphertext at all: of 256 other texts one decrypts to what looks padded. So the next one is tried.
+        why = "the decrypted body is no JSON array of notices"
+    raise Unreadable(why)
 
 
 def seal(notices: object, key: bytes, form: Form = "base64") -> bytes:
@@ -117,9 +119,14 @@ def _decrypted(ciphertext: bytes, key: bytes) -> bytes | None:
 def _json(text: bytes) -> Any:
     """Parsed; None where it is no JSON. A number with a point stays text, so that no call id ever becomes a float."""
     try:
-        return json.loads(text.decode("utf-8-sig"), parse_float=str, parse_constant=str)
+        return json.loads(text.decode("utf-8-sig"), parse_float=str, parse_int=_whole_number, parse_constant=str)
     except (ValueError, RecursionError):
         return None
+
+
+def _whole_number(digits: str) -> int | str:
+    """One that is too long for Python stays text: it must not cost the notices around it."""
+    return int(digits) if len(digits) <= LONGEST_NUMBER else digits
 
 
 def _as_notices(parsed: Any) -> list[Any] | None:

@@ -22,7 +22,7 @@ from . import envelope
 from .envelope import Form
 
 Fault = Literal[
-    "slow",  # a right answer after 3 s
+    "slow",  # a right answer after 1.5 s
     "hang",  # a right answer after 10 s, which is later than anybody waits
     "refused",  # errcode 1001
     "limit",  # errcode 407
@@ -35,7 +35,7 @@ Fault = Literal[
 ]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 
-DELAYS = {"slow": 3.0, "hang": 10.0}  # seconds
+DELAYS = {"slow": 1.5, "hang": 10.0}  # seconds
 REFUSALS = {
     "refused": {"errcode": 1001, "message": "base service failed"},
     "limit": {"errcode": 407, "message": "request limit exceeded"},
@@ -288,7 +288,7 @@ class Caller:
         while not self.stopping.is_set() and (ends_at is None or time.monotonic() < ends_at):
             count = self.burst if random.random() < 0.1 else 1
             self.push([notice for _ in range(count) for notice in self.notices()])
-            self.stopping.wait(random.expovariate(self.calls_per_minute / 60 / max(1, count)))
+            self.stopping.wait(60 / self.calls_per_minute * count * random.uniform(0.3, 1.7))
 
     def notices(self) -> list[dict[str, Any]]:
         """One made-up call, among chat messages."""

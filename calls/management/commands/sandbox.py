@@ -1,4 +1,3 @@
-import os
 import time
 from argparse import ArgumentParser
 from typing import Any, get_args
@@ -34,7 +33,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         host, _, port = options["bind"].rpartition(":")
-        if not host or not port.isdecimal():
+        if not host or not port.isdecimal() or int(port) > 65535:
             raise CommandError("--bind takes host:port, such as 127.0.0.1:8100.")
         if options["callback"] and not options["aes_key"]:
             raise CommandError("--callback needs --aes-key, the one of the vendor app.")
@@ -45,7 +44,7 @@ class Command(BaseCommand):
         try:
             sandbox.start()
         except OSError as error:
-            raise CommandError(f"{options['bind']} can't be used: {os.strerror(error.errno or 0)}.") from None
+            raise CommandError(f"{options['bind']} can't be used: {error.strerror}.") from None
         self.stdout.write(f"The sandbox vendor is at {sandbox.url} (app_id {options['app_id']}).")
         try:
             self._run(options)

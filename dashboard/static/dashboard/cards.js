@@ -60,14 +60,15 @@ function place(card, wholeBoard = false) {
   trim();
 }
 
+// By the keyboard; a click leaves the focus behind without anybody relying on it.
+const isFocused = (card) => card.matches(":focus-visible, :has(:focus-visible)");
+
 // Where it is, so that nothing moves; and the keyboard's focus stays where it was.
 function replace(shown, card) {
-  const focused = shown.contains(document.activeElement) && document.activeElement;
-  const onButton = focused?.matches("button");
+  const focused = isFocused(shown);
+  const onButton = focused && document.activeElement.matches("button");
   shown.replaceWith(card);
-  if (!focused) return;
-  const button = onButton && card.querySelector("button");
-  (button || card).focus({ preventScroll: true });
+  if (focused) ((onButton && card.querySelector("button")) || card).focus({ preventScroll: true });
 }
 
 // Ringing calls oldest first, ended ones newest first.
@@ -86,7 +87,7 @@ function order(one, other) {
 function moveToEnded(id) {
   const card = cardOf(id);
   if (!card || !isOver(card) || !ringing.contains(card)) return;
-  if (card.matches(":hover") || card.contains(document.activeElement)) {
+  if (card.matches(":hover") || isFocused(card)) {
     setTimeout(() => moveToEnded(id), 1_000);
     return;
   }

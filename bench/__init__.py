@@ -1,0 +1,1 @@
+"""Ringdesk beside bare code that does the same work, measured in one run. See docs/bench.md."""

@@ -1,0 +1,70 @@
+"""A real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.factory import PASSWORD
+from tests.server import Server
+
+from .install import chromium
+
+# As a browser on a machine without a network wants it: nothing it does by itself goes out.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+
+expect.set_options(timeout=10_000)
+
+
+# One for each test, since Playwright's event loop would look like a running one to every other test.
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def window(browser: Browser, server: Server) -> Iterator[Callable[..., BrowserContext]]:
+    """Opens windows that share nothing, in a language; each must end without an error on its console."""
+    with ExitStack() as windows:
+        complaints: list[str] = []
+
+        def open_window(language: str = "zh-hans", **options: object) -> BrowserContext:
+            context = browser.new_context(**{"timezone_id": "Asia/Shanghai"} | options)  # type: ignore[arg-type]
+            context.add_cookies([{"name": "django_language", "value": language, "url": server.url}])
+            context.on("weberror", lambda error: complaints.append(str(error.error)))
+            windows.callback(context.close)
+            return context
+
+        yield open_window
+        assert not complaints
+
+
+@pytest.fixture
+def sign_in(server: Server) -> Callable[[BrowserContext, str], Page]:
+    """Signs in as a person would; the page then shows the board."""
+
+    def fill_in(context: BrowserContext, username: str) -> Page:
+        page = context.new_page()
+        page.goto(server.url)
+        page.fill("[name=username]", username)
+        page.fill("[name=password]", PASSWORD)
+        page.click("main button.primary")
+        expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+        return page
+
+    return fill_in

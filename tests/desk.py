@@ -1,0 +1,77 @@
+"""A desk to sit at: a vendor app, a team, people and an account of a test's own, on the real server."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from itertools import count
+
+from calls.vendor.sandbox import Sandbox, call_notice
+
+from .factory import AES_KEY, PASSWORD
+from .server import Server
+
+_numbers = count(1)
+
+
+@dataclass
+class Desk:
+    """One team with its own vendor app and account, so that tests on the same server don't see each other's calls."""
+
+    server: Server
+    vendor: Sandbox
+    number: int = field(default_factory=lambda: next(_numbers))
+
+    def __post_init__(self) -> None:
+        self.team = f"desk {self.number}"
+        self.secret = f"desk-secret-{self.number}"
+        self.wxid = str(1688850000000000 + self.number)
+        self.app = f"app {self.number}"
+        self.people: list[str] = []
+        self.server.manage(
+            "vendor_app", self.app, "--app-id", self.vendor.app_id, "--app-secret", self.vendor.app_secret,
+            "--aes-key", AES_KEY, "--base-url", self.vendor.url, "--callback-secret", self.secret,
+        )  # fmt: skip
+
+    def person(self, *options: str) -> str:
+        """Somebody of the desk's team; their username."""
+        username = f"desk{self.number}-person{len(self.people) + 1}"
+        self.people.append(username)
+        self.server.manage("agent", username, "--team", self.team, *options, said=PASSWORD)
+        return username
+
+    def staffed(self, agents: int) -> list[str]:
+        """So many agents, and the account in their team; as it is after an admin has set things up."""
+        usernames = [self.person() for _ in range(agents)]
+        self.server.sql("INSERT OR IGNORE INTO calls_team (name) VALUES (?)", self.team)
+        [(app,)] = self.server.sql("SELECT id FROM calls_vendorapp WHERE name = ?", self.app)
+        [(team,)] = self.server.sql("SELECT id FROM calls_team WHERE name = ?", self.team)
+        self.server.sql(
+            "INSERT INTO calls_account (app_id, wxid, name, team_id, created_at) VALUES (?, ?, ?, ?, '2026-01-01 00:00:00')",
+            app, self.wxid, f"小林{self.number}", team,
+        )  # fmt: skip
+        return usernames
+
+    def call(self, nickname: str = "王秀英", kind: int = 2, chat_wxid: str = "7881300000000001") -> str:
+        """A customer calls; the call's id at the vendor."""
+        voipid = str(10**9 + next(_numbers))
+        answer = self.server.push(self.secret, [call_notice(self.wxid, chat_wxid, int(voipid), kind, nickname=nickname)])
+        assert answer.json() == {"errcode": 0}
+        return voipid
+
+    def call_pk(self, voipid: str) -> int:
+        [(pk,)] = self.server.sql("SELECT id FROM calls_call WHERE voipid = ?", voipid)
+        assert isinstance(pk, int)
+        return pk
+
+    def wait_for_ring_seconds(self, seconds: int) -> None:
+        """Until the running server has taken up a changed ring window, which it does within 2 s."""
+        give_up_at = time.monotonic() + 2
+        while time.monotonic() < give_up_at:
+            pk = self.call_pk(self.call())
+            [(length,)] = self.server.sql(
+                "SELECT round((julianday(rings_until) - julianday(received_at)) * 86400) FROM calls_call WHERE id = ?", pk
+            )
+            if length == seconds:
+                return
+        raise AssertionError("the server did not take up the changed ring window")

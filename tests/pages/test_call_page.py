@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import html
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from calls.models import Attempt, Call, Person
+from calls.vendor.sandbox import Sandbox
+from dashboard.pages.history import OTHER_CALLS
+
+from ..factory import (
+    make_account, make_app, make_attempt, make_call, make_calls, make_client, make_contact, make_person, make_team,
+)  # fmt: skip
+from .reading import HARMLESS, HOSTILE, text_of, words_of
+
+pytestmark = pytest.mark.django_db
+
+Role, Outcome, Result = Person.Role, Call.Outcome, Attempt.Result
+
+
+def supervisor() -> Client:
+    return make_client(make_person(password=None, role=Role.SUPERVISOR))
+
+
+def words(call: Call) -> str:
+    return words_of(supervisor().get(f"/history/{call.pk}/"))
+
+
+def others_on(call: Call, client: Client | None = None) -> str:
+    """The part of the page with the contact's other calls."""
+    return text_of((client or supervisor()).get(f"/history/{call.pk}/")).split("panel others")[1]
+
+
+def test_a_call_page_shows_what_is_known_of_a_call() -> None:
+    account = make_account(name="小林", wxid="1688851873049028", team=make_team(name="售后"))
+    contact = make_contact(account.app, nickname="王秀英", wxid="7881302848173300")
+    shown = words(make_call(account, contact=contact, voipid="18446744073709551617", kind=Call.Kind.VIDEO))
+    for part in ("王秀英", "7881302848173300", "小林", "1688851873049028", "售后", "18446744073709551617", "Video"):
+        assert part in shown
+
+
+def test_each_attempt_is_shown_with_its_author_and_the_raw_answer() -> None:
+    call = make_call()
+    first, second = make_person(password=None, name="Ada"), make_person(password=None, name="Bea")
+    refused = '{"errcode": 1001, "message": "base service failed"}'
+    make_attempt(call, first, result=Result.REFUSED, errcode="1001", message="base service failed", answer=refused)
+    make_attempt(call, second, answer='{"errcode": 0}', milliseconds=412)
+    shown = words(call)
+    for part in ("Ada rejects. Not rejected", "(1001)", refused, "Bea rejects. Accepted", '{"errcode": 0}', "412 ms"):
+        assert part in shown
+
+
+def test_attempts_are_shown_in_the_order_in_which_they_were_made() -> None:
+    call, person = make_call(), make_person(password=None)
+    for answer in ("first", "second", "third"):
+        make_attempt(call, person, answer=f"the {answer} answer")
+    shown = words(call)
+    places = [shown.index(f"the {answer} answer") for answer in ("first", "second", "third")]
+    assert places == sorted(places)
+
+
+def test_what_the_vendor_really_answered_is_shown(sandbox: Sandbox) -> None:
+    call, client = make_call(make_account(make_app(base_url=sandbox.url))), supervisor()
+    sandbox.misbehave("/wechat/handleVoipCall", "server-error")
+    client.post(f"/calls/{call.pk}/reject/")
+    page = text_of(client.get(f"/history/{call.pk}/"))
+    assert html.escape("<html><h1>502 Bad Gateway</h1></html>") in page
+
+
+@pytest.mark.parametrize("result", Result)
+def test_every_result_is_shown(result: Attempt.Result) -> None:
+    call = make_call()
+    make_attempt(call, make_person(password=None, name="Ada"), result=result, errcode="", milliseconds=None)
+    assert "Ada rejects." in words(call)
+
+
+def test_an_end_notice_is_shown() -> None:
+    call = make_call(outcome=Outcome.ENDED, ended_at=timezone.now())
+    assert "The vendor said that the call has ended" in words(call)
+
+
+def test_the_end_of_the_ring_window_is_shown_where_that_was_the_end() -> None:
+    call = make_call(received_at=timezone.now() - timedelta(hours=1))
+    assert "The ring window ran out" in words(call)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.RULE])
+def test_the_ring_window_of_a_rejected_call_is_nobodys_concern(outcome: Call.Outcome) -> None:
+    call = make_call(received_at=timezone.now() - timedelta(hours=1), outcome=outcome)
+    assert "The ring window ran out" not in words(call)
+
+
+# The contact's other calls
+
+
+def test_other_calls_of_the_same_contact_are_linked() -> None:
+    account = make_account()
+    contact = make_contact(account.app)
+    call, other = make_call(account, contact=contact), make_call(account, contact=contact)
+    assert f'href="/history/{other.pk}/"' in others_on(call)
+
+
+def test_a_call_is_not_among_its_others() -> None:
+    call = make_call()
+    assert f'href="/history/{call.pk}/"' not in others_on(call)
+
+
+def test_calls_of_other_contacts_are_not_linked() -> None:
+    account = make_account()
+    call, other = make_call(account), make_call(account)
+    assert f'href="/history/{other.pk}/"' not in others_on(call)
+
+
+def test_other_calls_to_another_teams_account_are_not_shown() -> None:
+    app, ours = make_app(), make_team()
+    contact = make_contact(app)
+    call = make_call(make_account(app, team=ours), contact=contact)
+    hidden = make_call(make_account(app, team=make_team(), name="Theirs"), contact=contact)
+    shown = others_on(call, make_client(make_person(ours, password=None)))
+    assert (f"/history/{hidden.pk}/" in shown, "Theirs" in shown) == (False, False)
+
+
+# Who may look
+
+
+def test_another_teams_call_is_not_there() -> None:
+    call = make_call(make_account(team=make_team()))
+    assert make_client(make_person(make_team(), password=None)).get(f"/history/{call.pk}/").status_code == 404
+
+
+def test_an_agent_without_a_team_is_shown_no_call() -> None:
+    call = make_call(make_account(team=None))
+    assert make_client(make_person(password=None)).get(f"/history/{call.pk}/").status_code == 404
+
+
+def test_an_agent_looks_at_the_calls_of_their_team() -> None:
+    team = make_team()
+    call = make_call(make_account(team=team))
+    assert make_client(make_person(team, password=None)).get(f"/history/{call.pk}/").status_code == 200
+
+
+@pytest.mark.parametrize("pk", ["0", "9" * 18, "9" * 40])
+def test_a_call_that_nobody_knows_is_not_there(pk: str) -> None:
+    assert supervisor().get(f"/history/{pk}/").status_code == 404
+
+
+def test_a_call_page_is_only_read() -> None:
+    assert supervisor().post(f"/history/{make_call().pk}/").status_code == 405
+
+
+# Strangers' texts
+
+
+def test_no_text_of_strangers_is_taken_for_html() -> None:
+    account = make_account(name=HOSTILE[:60], wxid="<script>", team=make_team(name=HOSTILE[:60]))
+    person = make_person(password=None, name=HOSTILE[:60])
+    contact = make_contact(account.app, nickname=HOSTILE, wxid="<script>")
+    call = make_call(account, contact=contact, claimed_by=person, voipid="<script>")
+    make_call(account, contact=contact)
+    make_attempt(call, person, result=Result.REFUSED, errcode="<script>", message=HOSTILE, answer=HOSTILE)
+    page = text_of(supervisor().get(f"/history/{call.pk}/"))
+    assert page.count(HARMLESS) >= 4
+    assert "<script>" not in page
+    assert "<img" not in page
+
+
+# How much is asked of the database
+
+
+@pytest.mark.parametrize("number", [10, 1000])
+def test_a_call_page_takes_the_same_queries_however_much_there_is(
+    number: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    account, person = make_account(), make_person(password=None)
+    contact = make_contact(account.app)
+    calls = make_calls(number, account, contact=contact, claimed_by=person)
+    Attempt.objects.bulk_create(Attempt(call=call, person=person, started_at=call.received_at) for call in calls)
+    Attempt.objects.bulk_create(
+        Attempt(call=calls[0], person=person, started_at=call.received_at, answer="{}") for call in calls
+    )
+    client = supervisor()
+    with django_assert_num_queries(7):
+        page = text_of(client.get(f"/history/{calls[0].pk}/"))
+    assert page.count("<pre>") == number
+    assert page.split("panel others")[1].count("/history/") == min(number - 1, OTHER_CALLS)

@@ -1,0 +1,235 @@
+"""The one writer: groups, what one bad batch costs, and a database that is away."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, OperationalError, connection
+
+from calls import writer as writer_module
+from calls.models import Account, Call, UnreadBody
+from calls.receive import Batch, Receipt
+from calls.vendor.notices import EndedCall, IncomingCall
+from calls.writer import Writer
+
+from .factory import make_app
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ACCOUNT = "1688851873049028"
+
+
+def batch(app_id: int, *voipids: str, **fields: Any) -> Batch:
+    calls = [IncomingCall(ACCOUNT, "7881302848173300", voipid, 2) for voipid in voipids]
+    return Batch(app_id, datetime.now(UTC), 60, calls, **fields)
+
+
+async def settled(receipts: list[asyncio.Future[Receipt]]) -> list[Receipt | BaseException]:
+    return await asyncio.gather(*receipts, return_exceptions=True)
+
+
+def write(*batches: Batch) -> list[Receipt | BaseException]:
+    """Hand all of them to a writer at once, as callbacks of one moment; what it says to each."""
+
+    async def run() -> list[Receipt | BaseException]:
+        writer = Writer()
+        # Submitted before the thread starts, so that they are one group.
+        writer._loop = asyncio.get_running_loop()
+        receipts = [writer.submit(one) for one in batches]
+        writer.start()
+        try:
+            return await settled(receipts)
+        finally:
+            await writer.stop()
+
+    return asyncio.run(run())
+
+
+@contextmanager
+def locked_database() -> Iterator[None]:
+    """Somebody else writes, and does not come to an end."""
+    other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+def test_a_batch_is_stored_before_its_receipt_is_given() -> None:
+    app = make_app()
+    (receipt,) = write(batch(app.pk, "1"))
+    assert isinstance(receipt, Receipt)
+    assert list(Call.objects.values_list("pk", flat=True)) == receipt.stored
+
+
+def test_each_batch_of_a_group_gets_its_own_receipt() -> None:
+    app = make_app()
+    receipts = write(batch(app.pk, "1"), batch(app.pk, "1", "2"), batch(app.pk), batch(app.pk, "3"))
+    counted = [(len(receipt.stored), receipt.duplicates) for receipt in receipts if isinstance(receipt, Receipt)]
+    assert counted == [(1, 0), (1, 1), (0, 0), (1, 0)]
+
+
+def test_what_waits_is_committed_as_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app()
+    groups: list[int] = []
+    store = Writer._store
+
+    def noted(self: Writer, group: Any, *more: Any) -> None:
+        groups.append(len(group))
+        store(self, group, *more)
+
+    monkeypatch.setattr(Writer, "_store", noted)
+    write(*[batch(app.pk, str(number)) for number in range(40)])
+    assert groups == [40]
+
+
+def test_a_group_is_no_larger_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "LARGEST_GROUP", 3)
+    app = make_app()
+    write(*[batch(app.pk, str(number)) for number in range(10)])
+    assert Call.objects.count() == 10
+
+
+def test_a_bad_batch_costs_no_other_of_its_group() -> None:
+    app = make_app()
+    good, bad, another = write(batch(app.pk, "1"), batch(app.pk + 1000, "2"), batch(app.pk, "3"))
+    assert isinstance(good, Receipt)
+    assert isinstance(bad, IntegrityError)
+    assert isinstance(another, Receipt)
+    assert set(Call.objects.values_list("voipid", flat=True)) == {"1", "3"}
+
+
+def test_a_bad_batch_alone_is_answered_with_its_error() -> None:
+    (bad,) = write(batch(make_app().pk + 1000, "1"))
+    assert isinstance(bad, IntegrityError)
+
+
+def test_the_writer_goes_on_after_a_bad_batch() -> None:
+    app = make_app()
+
+    async def run() -> None:
+        writer = Writer()
+        writer.start()
+        with pytest.raises(IntegrityError):
+            await writer.submit(batch(app.pk + 1000, "1"))
+        await writer.submit(batch(app.pk, "2"))
+        await writer.stop()
+
+    asyncio.run(run())
+    assert Call.objects.get().voipid == "2"
+
+
+def test_a_call_to_an_account_that_was_deleted_meanwhile_is_stored() -> None:
+    app = make_app()
+
+    async def run() -> None:
+        writer = Writer()
+        writer.start()
+        end = EndedCall(ACCOUNT, "of a call before our time")
+        await writer.submit(Batch(app.pk, datetime.now(UTC), 60, ends=[end]))  # the account is remembered from here on
+        await Account.objects.all().adelete()
+        await writer.submit(batch(app.pk, "1"))
+        await writer.stop()
+
+    asyncio.run(run())
+    assert Call.objects.get().account.wxid == ACCOUNT
+
+
+def test_what_was_submitted_is_stored_before_the_writer_stops() -> None:
+    app = make_app()
+
+    async def run() -> list[asyncio.Future[Receipt]]:
+        writer = Writer()
+        writer.start()
+        receipts = [writer.submit(batch(app.pk, str(number))) for number in range(50)]
+        await writer.stop()
+        await settled(receipts)
+        return receipts
+
+    assert all(receipt.done() for receipt in asyncio.run(run()))
+    assert Call.objects.count() == 50
+
+
+def test_the_writer_s_thread_ends_with_it() -> None:
+    write()
+    assert "writer" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_callback_that_gave_up_waiting_is_stored_all_the_same() -> None:
+    app = make_app()
+
+    async def run() -> None:
+        writer = Writer()
+        writer._loop = asyncio.get_running_loop()
+        given_up = writer.submit(batch(app.pk, "1"))
+        given_up.cancel()
+        waited_for = writer.submit(batch(app.pk, "2"))
+        writer.start()
+        await waited_for
+        await writer.stop()
+
+    asyncio.run(run())
+    assert Call.objects.count() == 2
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections made from now on wait for a locked database only shortly."""
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.2)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_locked_database_is_an_error_for_the_whole_group() -> None:
+    app = make_app()
+    with locked_database():
+        outcomes = write(batch(app.pk, "1"), batch(app.pk, "2"))
+    assert [type(outcome) for outcome in outcomes] == [OperationalError, OperationalError]
+    assert not Call.objects.exists()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_the_next_call_arrives_once_the_database_is_free_again() -> None:
+    app = make_app()
+
+    async def run() -> None:
+        writer = Writer()
+        writer.start()
+        with locked_database(), pytest.raises(OperationalError):
+            await writer.submit(batch(app.pk, "1"))
+        await writer.submit(batch(app.pk, "2"))
+        await writer.stop()
+
+    asyncio.run(run())
+    assert Call.objects.get().voipid == "2"
+
+
+def test_a_short_lock_is_waited_for() -> None:
+    app = make_app()
+
+    async def run() -> None:
+        writer = Writer()
+        writer.start()
+        with locked_database():
+            receipt = writer.submit(batch(app.pk, "1"))
+            done, _ = await asyncio.wait([receipt], timeout=0.2)
+            assert not done
+        await receipt
+        await writer.stop()
+
+    asyncio.run(run())
+    assert Call.objects.count() == 1
+
+
+def test_what_could_not_be_read_goes_through_the_writer_too() -> None:
+    app = make_app()
+    write(batch(app.pk, unread=b"x", unread_reason="why"))
+    assert UnreadBody.objects.get().content == b"x"

@@ -1,0 +1,301 @@
+"""Notices to calls: which values are found where, and what becomes of those that make no sense."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from calls.vendor import notices
+from calls.vendor.notices import EndedCall, IncomingCall, Mapping, Reading, paths
+from calls.vendor.sandbox import call_notice, chat_notice
+
+from ..factory import payload
+
+ACCOUNT = "1688851873049028"
+CONTACT = "7881302848173300"
+
+# As a vendor app has it unless an admin changes it.
+MAPPING = Mapping(
+    account=paths("wxid rel_wxid"),
+    contact=paths("chat_wxid"),
+    voipid=paths("voipid"),
+    kind=paths("type"),
+    nickname=paths("nickname"),
+)
+OTHER_NAMES = Mapping(
+    account=paths("rel_wxid"),
+    contact=paths("members.0.wxid"),
+    voipid=paths("call.id"),
+    kind=paths("call.media"),
+    nickname=paths("members.0.name"),
+    end=paths("call.state"),
+    end_values=frozenset({"cancel", "hangup"}),
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+names = st.sampled_from(["wxid", "rel_wxid", "chat_wxid", "voipid", "type", "nickname", "data", "call", "members"])
+items = st.dictionaries(names, json_values | st.sampled_from([1, 2, "1", ACCOUNT, {"id": 5, "state": "cancel"}]), max_size=8)
+call_notices = st.builds(
+    lambda fields, data: fields | {"type": "voiceVideoCall", "data": data},
+    items,
+    items | st.lists(items, max_size=3) | json_values,
+)
+
+
+def read(*pushed: Any, mapping: Mapping = MAPPING) -> Reading:
+    return notices.read(pushed, mapping)
+
+
+def only_call(item: Any, mapping: Mapping = MAPPING, **around: Any) -> IncomingCall:
+    """The call in a notice that holds one item."""
+    reading = read({"type": "voiceVideoCall", "rel_wxid": ACCOUNT, "data": [item]} | around, mapping=mapping)
+    assert reading.reasons == []
+    (call,) = reading.calls
+    return call
+
+
+def why_unread(item: Any) -> str:
+    """Why a notice that holds one item makes no sense."""
+    reading = read({"type": "voiceVideoCall", "rel_wxid": ACCOUNT, "data": [item]})
+    assert reading.calls == []
+    (reason,) = reading.reasons
+    return reason
+
+
+def item(**fields: Any) -> dict[str, Any]:
+    return {"wxid": ACCOUNT, "chat_wxid": CONTACT, "voipid": 161288067, "type": 2} | fields
+
+
+@settings(deadline=None)
+@given(pushed=st.lists(json_values | call_notices, max_size=5), mapping=st.sampled_from([MAPPING, OTHER_NAMES]))
+def test_any_json_is_read_and_nothing_is_raised(pushed: list[Any], mapping: Mapping) -> None:
+    reading = notices.read(pushed, mapping)
+    assert reading.types.total() == len(pushed)
+    assert len(reading.unread) == len(reading.reasons)
+    json.dumps(reading.unread)  # as which it is kept
+
+
+@settings(deadline=None)
+@given(nickname=st.text(max_size=400))
+def test_any_nickname_is_cut_to_what_a_database_takes(nickname: str) -> None:
+    kept = only_call(item(nickname=nickname)).nickname
+    assert len(kept) <= notices.LONGEST_NICKNAME
+    assert "\0" not in kept
+    kept.encode()  # fails for half of a surrogate pair
+
+
+@given(number=st.integers(min_value=0, max_value=10**64 - 1))
+def test_any_whole_number_is_a_call_id_digit_by_digit(number: int) -> None:
+    assert only_call(item(voipid=number)).voipid == str(number)
+
+
+def test_a_call_is_read_among_other_notices() -> None:
+    reading = read(*payload("callback_mixed"))
+    assert reading.calls == [IncomingCall(ACCOUNT, CONTACT, "161288067", 2, "北辰物流-陈经理")]
+    assert reading.unread == []
+
+
+def test_notices_are_counted_by_type() -> None:
+    reading = read(*payload("callback_mixed"), {"type": "new kind"}, {}, 7, chat_notice(ACCOUNT))
+    assert reading.types == {"chatMsg": 2, "voiceVideoCall": 1, "contacts": 1, "taskDone": 1, "other": 3}
+
+
+def test_a_blank_after_the_type_a_single_item_and_a_missing_corp_wxid_do_no_harm() -> None:
+    assert read(*payload("call_lean")).calls == [IncomingCall(ACCOUNT, CONTACT, "161288067", 1)]
+
+
+def test_a_type_with_a_trailing_space_is_the_type() -> None:
+    assert len(read(call_notice(ACCOUNT, CONTACT, 1) | {"type": "voiceVideoCall "}).calls) == 1
+
+
+def test_data_can_be_one_object() -> None:
+    assert len(read({"type": "voiceVideoCall", "data": item()}).calls) == 1
+
+
+def test_data_can_be_a_list_of_several() -> None:
+    reading = read({"type": "voiceVideoCall", "data": [item(voipid=1), item(voipid=2), item(voipid=3)]})
+    assert [call.voipid for call in reading.calls] == ["1", "2", "3"]
+
+
+def test_without_data_the_values_are_looked_for_in_the_notice() -> None:
+    mapping = replace(MAPPING, kind=paths("call_type"))
+    assert read(*payload("call_flat"), mapping=mapping).calls == [IncomingCall(ACCOUNT, CONTACT, "161288067", 2)]
+
+
+@pytest.mark.parametrize("data", [{}, {"data": None}, {"data": []}, {"data": {}}, {"data": "text"}, {"data": 7}])
+def test_a_call_notice_without_values_is_set_aside(data: dict[str, Any]) -> None:
+    reading = read({"type": "voiceVideoCall", "rel_wxid": ACCOUNT} | data)
+    assert reading.calls == []
+    assert reading.reasons == ["no call id"]
+
+
+def test_corp_wxid_can_be_missing() -> None:
+    notice = call_notice(ACCOUNT, CONTACT, 1)
+    del notice["corp_wxid"]
+    assert len(read(notice).calls) == 1
+
+
+def test_the_item_s_wxid_is_the_account() -> None:
+    assert only_call(item(wxid="111"), rel_wxid="222").account == "111"
+
+
+@pytest.mark.parametrize("wxid", [{}, {"wxid": None}, {"wxid": ""}])
+def test_rel_wxid_is_the_account_where_wxid_is_missing(wxid: dict[str, Any]) -> None:
+    fields = item()
+    del fields["wxid"]
+    assert only_call(fields | wxid, rel_wxid="222").account == "222"
+
+
+@pytest.mark.parametrize(("sent", "kind"), [(1, 1), (2, 2), ("1", 1), ("2", 2), (" 2 ", 2)])
+def test_the_kind_can_be_a_number_or_text(sent: int | str, kind: int) -> None:
+    assert only_call(item(type=sent)).kind == kind
+
+
+@pytest.mark.parametrize("sent", [0, 3, "3", "voice", True, [2], {"type": 2}, "2.0", "²", "２"])
+def test_any_other_kind_makes_no_sense(sent: Any) -> None:
+    assert why_unread(item(type=sent)) == "the kind is neither 1 (video) nor 2 (voice)"
+
+
+@pytest.mark.parametrize("sent", [18446744073709551617, "18446744073709551617"])
+def test_a_call_id_of_20_digits_keeps_them_all(sent: int | str) -> None:
+    assert only_call(item(voipid=sent)).voipid == "18446744073709551617"
+
+
+@pytest.mark.parametrize("sent", ["00161288067", "call-7f3a", "1612880670000000001.0", "1e3", "0"])
+def test_a_call_id_of_text_is_kept_as_it_came(sent: str) -> None:
+    assert only_call(item(voipid=sent)).voipid == sent
+
+
+def test_a_call_id_of_0_is_a_call_id() -> None:
+    assert only_call(item(voipid=0)).voipid == "0"
+
+
+def test_blanks_around_an_id_are_dropped() -> None:
+    assert only_call(item(voipid=" 161288067\n")).voipid == "161288067"
+
+
+def test_ids_up_to_64_characters_are_taken() -> None:
+    assert only_call(item(voipid="9" * 64)).voipid == "9" * 64
+
+
+@pytest.mark.parametrize("field", ["wxid", "chat_wxid", "voipid"])
+@pytest.mark.parametrize("sent", ["x" * 65, 10**64, "a\0b", "a\nb", "\ud83d", "\u202e123", "   "])
+def test_an_id_that_is_too_long_or_unprintable_makes_no_sense(field: str, sent: Any) -> None:
+    assert why_unread(item(**{field: sent})).endswith("is empty, too long, or holds unprintable characters")
+
+
+@pytest.mark.parametrize("field", ["wxid", "chat_wxid", "voipid"])
+@pytest.mark.parametrize("sent", [True, 1.5, ["161288067"], {"id": 1}])
+def test_an_id_that_is_neither_text_nor_a_number_makes_no_sense(field: str, sent: Any) -> None:
+    assert why_unread(item(**{field: sent})).endswith("is neither text nor a number")
+
+
+@pytest.mark.parametrize(("field", "reason"), [("chat_wxid", "no contact"), ("voipid", "no call id")])
+def test_an_item_without_an_id_makes_no_sense(field: str, reason: str) -> None:
+    assert why_unread(item(**{field: None})) == reason
+
+
+def test_an_item_without_any_account_makes_no_sense() -> None:
+    assert read({"type": "voiceVideoCall", "data": item(wxid=None)}).reasons == ["no account"]
+
+
+def test_an_item_without_a_kind_falls_back_on_the_notice_and_makes_no_sense_there() -> None:
+    fields = item()
+    del fields["type"]
+    assert why_unread(fields) == "the kind is neither 1 (video) nor 2 (voice)"
+
+
+def test_bad_items_are_set_aside_and_the_good_ones_beside_them_are_read() -> None:
+    reading = read(*payload("calls_good_and_bad"))
+    assert [call.voipid for call in reading.calls] == ["1001", "1004", "1005"]
+    assert reading.reasons == ["no call id", "no call id", "the kind is neither 1 (video) nor 2 (voice)"]
+
+
+def test_of_a_notice_only_the_bad_item_is_set_aside() -> None:
+    good, bad = item(voipid=1), item(voipid=None)
+    reading = read({"type": "voiceVideoCall", "rel_wxid": ACCOUNT, "data": [good, bad]})
+    assert reading.unread == [{"type": "voiceVideoCall", "rel_wxid": ACCOUNT, "data": [bad]}]
+
+
+def test_chat_messages_leave_only_a_count() -> None:
+    reading = read(chat_notice(ACCOUNT), chat_notice(ACCOUNT) | {"data": "makes no sense"})
+    assert reading == Reading(types=reading.types)
+    assert reading.types == {"chatMsg": 2}
+
+
+def test_values_under_other_names_are_found_by_their_paths() -> None:
+    assert read(*payload("call_mapped"), mapping=OTHER_NAMES).calls == [
+        IncomingCall(ACCOUNT, CONTACT, "161288067", 2, "王秀英")
+    ]
+
+
+def test_the_first_path_that_leads_to_a_value_counts() -> None:
+    mapping = replace(MAPPING, voipid=paths("call.id voip.id voipid"))
+    assert only_call(item(call={"id": None}, voip={"id": 5}, voipid=6), mapping).voipid == "5"
+
+
+@pytest.mark.parametrize("path", ["members.7.wxid", "members.wxid", "members.-1.wxid", "type.x", "nothing.at.all"])
+def test_a_path_that_leads_nowhere_finds_nothing(path: str) -> None:
+    mapping = replace(MAPPING, contact=paths(path))
+    reading = read({"type": "voiceVideoCall", "data": item(members=[{"wxid": CONTACT}])}, mapping=mapping)
+    assert reading.reasons == ["no contact"]
+
+
+def test_an_end_is_read_where_one_is_mapped() -> None:
+    reading = read(*payload("end_mapped"), mapping=OTHER_NAMES)
+    assert reading.ends == [EndedCall(ACCOUNT, "161288067")]
+    assert reading.calls == []
+
+
+def test_an_end_needs_neither_a_contact_nor_a_kind() -> None:
+    mapping = replace(MAPPING, end=paths("state"), end_values=frozenset({"0"}))
+    reading = read({"type": "voiceVideoCall", "data": {"wxid": ACCOUNT, "voipid": 5, "state": 0}}, mapping=mapping)
+    assert reading.ends == [EndedCall(ACCOUNT, "5")]
+
+
+def test_a_value_that_does_not_mean_ended_is_a_call() -> None:
+    reading = read(*payload("call_mapped"), mapping=OTHER_NAMES)
+    assert reading.ends == []
+    assert len(reading.calls) == 1
+
+
+def test_without_a_mapped_end_every_notice_is_a_call() -> None:
+    mapping = replace(OTHER_NAMES, end=(), end_values=frozenset())
+    assert read(*payload("end_mapped"), mapping=mapping).reasons == ["no contact"]
+
+
+@pytest.mark.parametrize("nickname", [None, 7, ["a"], {"name": "a"}, ""])
+def test_a_nickname_that_is_no_text_counts_as_none(nickname: Any) -> None:
+    assert only_call(item(nickname=nickname)).nickname == ""
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("<script>alert(1)</script>", "<script>alert(1)</script>"),
+        ("长" * 60_000, "长" * 200),
+        ("\u202eevil", "\u202eevil"),
+        ("a\0b", "a\N{REPLACEMENT CHARACTER}b"),
+        ("half \ud83d pair", "half ? pair"),
+        ("  陈经理 \n", "陈经理"),
+        ("👩‍👩‍👧", "👩‍👩‍👧"),
+    ],
+)
+def test_a_hostile_nickname_is_kept_as_harmless_text(sent: str, kept: str) -> None:
+    assert only_call(item(nickname=sent)).nickname == kept
+
+
+def test_a_setting_names_paths_between_blanks_and_steps_between_dots() -> None:
+    assert paths(" wxid  data.0.id ") == (("wxid",), ("data", "0", "id"))
+
+
+def test_an_empty_setting_names_no_path() -> None:
+    assert paths("") == ()
