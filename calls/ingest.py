@@ -69,6 +69,7 @@ class Ingest:
         self._writer = Writer()
         self._senders: dict[str, Sender] = {}
         self._reread_at = 0.0
+        self._looking = asyncio.Lock()
 
     async def start(self) -> None:
         self._writer.start()
@@ -101,9 +102,14 @@ class Ingest:
         return await self._take(body, sender)
 
     async def _sender(self, secret: str) -> Sender | None:
-        """Whose callback address holds this secret. One that isn't known may be new: looked for, but not at every guess."""
-        if secret not in self._senders and time.monotonic() - self._reread_at > UNKNOWN_LOOKED_FOR_EVERY:
-            await self._reread_apps()
+        """Whose callback address holds this secret. One that isn't known may be new, and is looked for: at a pace that
+        guesses can't set, since all that wait share one look."""
+        if secret not in self._senders:
+            asked_at = time.monotonic()
+            async with self._looking:
+                if self._reread_at < asked_at:
+                    await asyncio.sleep(self._reread_at + UNKNOWN_LOOKED_FOR_EVERY - asked_at)
+                    await self._reread_apps()
         return self._senders.get(secret)
 
     async def _take(self, body: bytes, sender: Sender) -> tuple[int, bytes]:

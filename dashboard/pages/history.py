@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -62,8 +62,8 @@ def _place(text: str) -> tuple[datetime, int] | None:
     at, _, pk = text.partition(",")
     try:
         received_at = parse_datetime(at)
-    except ValueError:
+        if received_at is None or timezone.is_naive(received_at) or not pk.isdecimal() or len(pk) > 18:
+            return None
+        return received_at.astimezone(UTC), int(pk)
+    except (ValueError, OverflowError):
         return None
-    if received_at is None or timezone.is_naive(received_at) or not pk.isdecimal() or len(pk) > 18:
-        return None
-    return received_at, int(pk)

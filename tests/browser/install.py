@@ -45,7 +45,7 @@ def main() -> None:
         return
     print("Installing Chromium for the browser tests...", flush=True)
     if not install() or not chromium():
-        sys.exit("The browser tests need Chromium, which could not be installed. Install it (Debian: apt-get install chromium).")
+        sys.exit("The browser tests need Chromium, which could not be installed. On Debian: apt-get install chromium")
 
 
 if __name__ == "__main__":

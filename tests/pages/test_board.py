@@ -13,7 +13,15 @@ from calls.models import Attempt, Call, Person
 from calls.vendor.sandbox import Sandbox
 
 from ..factory import (
-    make_account, make_app, make_attempt, make_call, make_calls, make_client, make_contact, make_person, make_team,
+    make_account,
+    make_app,
+    make_attempt,
+    make_call,
+    make_calls,
+    make_client,
+    make_contact,
+    make_person,
+    make_team,
 )  # fmt: skip
 from ..threads import at_once
 from .reading import HARMLESS, HOSTILE, cards, text_of, words_of
@@ -409,7 +417,7 @@ def test_a_click_takes_the_same_queries_however_much_rings(
 ) -> None:
     busy_board(number)
     call, client = call_at(sandbox), supervisor()
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(16):
         client.post(f"/calls/{call.pk}/reject/", headers=HTMX)
 
 

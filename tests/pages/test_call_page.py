@@ -13,7 +13,15 @@ from calls.vendor.sandbox import Sandbox
 from dashboard.pages.history import OTHER_CALLS
 
 from ..factory import (
-    make_account, make_app, make_attempt, make_call, make_calls, make_client, make_contact, make_person, make_team,
+    make_account,
+    make_app,
+    make_attempt,
+    make_call,
+    make_calls,
+    make_client,
+    make_contact,
+    make_person,
+    make_team,
 )  # fmt: skip
 from .reading import HARMLESS, HOSTILE, text_of, words_of
 
