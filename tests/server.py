@@ -88,9 +88,9 @@ class Server:
 
 
 @contextmanager
-def running_server(folder: Path, command: str = "serve", **environment: str) -> Iterator[Server]:
+def running_server(folder: Path, port: int = 0, **environment: str) -> Iterator[Server]:
     """A server that is ready; its output goes to `server.log` in the folder."""
-    port = free_port()
+    port = port or free_port()
     variables = {
         "PATH": os.environ["PATH"],
         "DATA_DIR": str(folder),
@@ -100,7 +100,7 @@ def running_server(folder: Path, command: str = "serve", **environment: str) -> 
     } | environment
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", command], cwd=ROOT, env=variables, stdout=log, stderr=log, text=True
+            [sys.executable, "manage.py", "serve"], cwd=ROOT, env=variables, stdout=log, stderr=log, text=True
         )
     server = Server(folder, port, variables, process)
     try:

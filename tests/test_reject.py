@@ -63,7 +63,8 @@ class Waiting(Sandbox):
 
 @pytest.fixture
 def waiting() -> Iterator[Waiting]:
-    with Waiting() as vendor:
+    vendor = Waiting()
+    with vendor:
         yield vendor
 
 

@@ -47,18 +47,15 @@ def open_body(body: bytes, key: bytes, allow_plain: bool = False) -> list[Any]:
     """
     if allow_plain and (notices := _as_notices(_json(body))) is not None:
         return notices
-    candidates = list(_ciphertexts(body))
-    if not candidates:
-        raise Unreadable("the body is neither ciphertext, nor base64 or JSON that holds some")
-    why = "the body can't be decrypted with this encoding_aes_key"
-    for ciphertext in candidates:
+    why = "the body is neither ciphertext, nor base64 or JSON that holds some"
+    for ciphertext in _ciphertexts(body):
         plaintext = _decrypted(ciphertext, key)
         if plaintext is None:
-            continue
-        if (notices := _as_notices(_json(plaintext))) is not None:
+            why = "the body can't be decrypted with this encoding_aes_key"
+        elif (notices := _as_notices(_json(plaintext))) is not None:
             return notices
-        # Perhaps no ciphertext at all: of 256 other texts one decrypts to what looks padded. So the next one is tried.
-        why = "the decrypted body is no JSON array of notices"
+        else:  # perhaps no ciphertext at all: of 256 other texts one decrypts to what looks padded; so the next is tried
+            why = "the decrypted body is no JSON array of notices"
     raise Unreadable(why)
 
 

@@ -44,7 +44,7 @@ def window(browser: Browser, server: Server) -> Iterator[Callable[..., BrowserCo
         complaints: list[str] = []
 
         def open_window(language: str = "zh-hans", **options: object) -> BrowserContext:
-            context = browser.new_context(**{"timezone_id": "Asia/Shanghai"} | options)  # type: ignore[arg-type]
+            context = browser.new_context(**{"timezone_id": "Asia/Shanghai"} | options)
             context.add_cookies([{"name": "django_language", "value": language, "url": server.url}])
             context.on("weberror", lambda error: complaints.append(str(error.error)))
             windows.callback(context.close)

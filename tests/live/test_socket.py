@@ -44,14 +44,11 @@ def card(message: str, pk: int) -> str:
     return found[0]
 
 
-def close_code(socket: ClientConnection) -> int:
+def close_code(socket: ClientConnection) -> int | None:
     """With which code the server closes it."""
-    try:
-        while True:
-            socket.recv(timeout=WITHIN)
-    except ConnectionClosed as closed:
-        assert closed.rcvd
-        return closed.rcvd.code
+    with pytest.raises(ConnectionClosed):
+        next_with(socket, "nothing holds this text")
+    return socket.close_code
 
 
 def test_the_first_message_is_the_whole_board(desk: Desk) -> None:

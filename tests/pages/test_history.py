@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries
@@ -38,7 +37,7 @@ def supervisor(zone: str = "") -> Client:
     return client
 
 
-def history(client: Client | None = None, **query: Any) -> HttpResponse:
+def history(client: Client | None = None, **query: Any) -> Any:
     return (client or supervisor()).get("/history/", query)
 
 

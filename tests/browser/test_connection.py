@@ -1,0 +1,127 @@
+"""A page says how far it can be trusted, and comes back by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
+
+from calls.vendor.sandbox import Sandbox
+from tests.desk import Desk
+from tests.server import running_server
+
+SignIn = Callable[[BrowserContext, str], Page]
+Window = Callable[..., BrowserContext]
+
+
+def state(page: Page, name: str) -> None:
+    expect(page.locator("#connection")).to_have_attribute("data-state", name, timeout=15_000)
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1006, 1011, 1012, 3000, 4000, 4408])
+def test_every_close_that_the_page_did_not_ask_for_reconnects(desk: Desk, window: Window, sign_in: SignIn, code: int) -> None:
+    sockets: list[WebSocketRoute] = []
+
+    def through(page_side: WebSocketRoute) -> None:
+        page_side.connect_to_server()
+        sockets.append(page_side)
+
+    [agent] = desk.staffed(1)
+    context = window()
+    context.route_web_socket("**/ws/board/", through)
+    page = sign_in(context, agent)
+    before = len(sockets)
+    page.evaluate("window.notReloaded = true")
+    # 1006 is never sent: it is what a page sees when the connection is simply gone.
+    sockets[-1].close(code=code) if code not in {1001, 1006, 1011, 1012} else sockets[-1].close()
+    expect(page.locator("#connection")).not_to_have_attribute("data-state", "live")
+    state(page, "live")
+    pk = desk.call_pk(desk.call())
+    expect(page.locator(f"#call-{pk}")).to_be_visible()
+    assert len(sockets) == before + 1
+    assert page.evaluate("window.notReloaded")
+
+
+def test_while_the_server_is_away_the_page_says_stale_and_then_shows_what_it_missed(
+    tmp_path: Path, sandbox: Sandbox, window: Window, browser: object
+) -> None:
+    with running_server(tmp_path) as server:
+        desk = Desk(server, sandbox)
+        [agent] = desk.staffed(1)
+        port = server.port
+        context = window()
+        context.add_cookies(
+            [
+                {"name": name, "value": value, "url": server.url}
+                for name, value in server.sign_in(agent, "correct horse battery staple").cookies.items()
+            ]
+        )
+        page = context.new_page()
+        page.goto(server.url)
+        state(page, "live")
+        pk = desk.call_pk(desk.call())
+        expect(page.locator(f"#call-{pk}")).to_be_visible()
+    state(page, "stale")
+    expect(page.locator("#connection")).to_contain_text("已过时")
+    assert page.locator(f"#call-{pk}").evaluate("card => getComputedStyle(card).filter") == "grayscale(1)"
+    with running_server(tmp_path, port=port) as server:
+        desk.server = server
+        missed = desk.call_pk(desk.call())
+        state(page, "live")
+        expect(page.locator(f"#call-{missed}")).to_be_visible()
+        assert page.locator(f"#call-{missed}").evaluate("card => getComputedStyle(card).filter") == "none"
+
+
+def test_a_socket_that_falls_silent_is_given_up_and_replaced(desk: Desk, window: Window, sign_in: SignIn) -> None:
+    """What a sleeping laptop or a router that forgot the connection looks like: no close, no message."""
+    opened: list[WebSocketRoute] = []
+
+    def first_one_falls_silent(page_side: WebSocketRoute) -> None:
+        server_side = page_side.connect_to_server()
+        opened.append(page_side)
+        if len(opened) == 1:
+            sent: list[str | bytes] = []
+
+            def only_the_board(message: str | bytes) -> None:
+                if not sent:
+                    sent.append(message)
+                    page_side.send(message)
+
+            server_side.on_message(only_the_board)
+
+    [agent] = desk.staffed(1)
+    context = window()
+    context.route_web_socket("**/ws/board/", first_one_falls_silent)
+    page = sign_in(context, agent)
+    pk = desk.call_pk(desk.call())
+    expect(page.locator(f"#call-{pk}")).to_be_visible(timeout=20_000)
+    assert len(opened) == 2
+
+
+def test_a_sign_out_in_another_tab_sends_the_board_to_the_sign_in(desk: Desk, window: Window, sign_in: SignIn) -> None:
+    [agent] = desk.staffed(1)
+    context = window()
+    board = sign_in(context, agent)
+    other = context.new_page()
+    other.goto(desk.server.url)
+    other.click(".me summary")
+    other.click(".menu form[action='/logout/'] button")
+    expect(board).to_have_url(f"{desk.server.url}/login/?next=%2F")
+
+
+def test_somebody_deactivated_is_sent_to_the_sign_in(desk: Desk, window: Window, sign_in: SignIn) -> None:
+    [agent] = desk.staffed(1)
+    page = sign_in(window(), agent)
+    desk.server.sql("UPDATE calls_person SET is_active = 0 WHERE username = ?", agent)
+    expect(page).to_have_url(f"{desk.server.url}/login/?next=%2F")
+
+
+def test_leaving_a_team_takes_its_calls_off_the_open_page(desk: Desk, window: Window, sign_in: SignIn) -> None:
+    [agent] = desk.staffed(1)
+    page = sign_in(window(), agent)
+    pk = desk.call_pk(desk.call())
+    expect(page.locator(f"#call-{pk}")).to_be_visible()
+    desk.server.sql("DELETE FROM calls_person_teams WHERE person_id = (SELECT id FROM calls_person WHERE username = ?)", agent)
+    expect(page.locator(f"#call-{pk}")).to_have_count(0)
