@@ -52,6 +52,11 @@ class Desk:
         )  # fmt: skip
         return usernames
 
+    def leave_team(self, username: str) -> None:
+        """As when an admin takes them out of it."""
+        [(person,)] = self.server.sql("SELECT id FROM calls_person WHERE username = ?", username)
+        self.server.sql("DELETE FROM calls_person_teams WHERE person_id = ?", person)
+
     def call(self, nickname: str = "王秀英", kind: int = 2, chat_wxid: str = "7881300000000001") -> str:
         """A customer calls; the call's id at the vendor."""
         voipid = str(10**9 + next(_numbers))

@@ -77,6 +77,12 @@ class Server:
         assert answer.status_code == 302, "the sign-in was refused"
         return session
 
+    def session_like(self, session: requests.Session) -> requests.Session:
+        """Another one with the same cookies: a session isn't made for several threads."""
+        other = requests.Session()
+        other.cookies.update(session.cookies)
+        return other
+
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)

@@ -21,7 +21,7 @@ def state(page: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1006, 1011, 1012, 3000, 4000, 4408])
-def test_every_close_that_the_page_did_not_ask_for_reconnects(desk: Desk, window: Window, sign_in: SignIn, code: int) -> None:
+def test_every_close_that_the_page_did_not_ask_for_is_mended(desk: Desk, window: Window, sign_in: SignIn, code: int) -> None:
     sockets: list[WebSocketRoute] = []
 
     def through(page_side: WebSocketRoute) -> None:
@@ -123,5 +123,5 @@ def test_leaving_a_team_takes_its_calls_off_the_open_page(desk: Desk, window: Wi
     page = sign_in(window(), agent)
     pk = desk.call_pk(desk.call())
     expect(page.locator(f"#call-{pk}")).to_be_visible()
-    desk.server.sql("DELETE FROM calls_person_teams WHERE person_id = (SELECT id FROM calls_person WHERE username = ?)", agent)
+    desk.leave_team(agent)
     expect(page.locator(f"#call-{pk}")).to_have_count(0)

@@ -194,9 +194,7 @@ def test_leaving_a_team_takes_its_calls_off_the_board(desk: Desk) -> None:
     pk = desk.call_pk(desk.call())
     with socket_of(desk.server, agent) as socket:
         card(next_with(socket, 'id="board"'), pk)
-        desk.server.sql(
-            "DELETE FROM calls_person_teams WHERE person_id = (SELECT id FROM calls_person WHERE username = ?)", agent
-        )
+        desk.leave_team(agent)
         assert "<article" not in next_with(socket, 'id="board"')
 
 
