@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import BaseUserCreationForm, UserChangeForm
+from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -22,6 +23,7 @@ from .vendor import client, errors
 
 admin.site.site_header = admin.site.site_title = _("Ringdesk")
 admin.site.index_title = _("Configuration")
+admin.site.unregister(Group)  # people have teams instead
 
 TESTED_WITHIN = 6.0  # seconds
 

@@ -53,7 +53,7 @@ def reader_time_zone(get_response: Handler) -> Handler:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         try:
             zone = zoneinfo.ZoneInfo(request.COOKIES.get("timezone", ""))
-        except (KeyError, ValueError, OSError):
+        except (KeyError, ValueError, OSError, RecursionError):  # the last for a long path
             return get_response(request)
         with timezone.override(zone):
             return get_response(request)
@@ -80,7 +80,7 @@ def new_password_first(get_response: Handler) -> Handler:
 
     def process_view(request: HttpRequest, view_func: Any, args: Any, kwargs: Any) -> HttpResponseBase | None:
         must_change = getattr(request.user, "must_change_password", False)
-        if not must_change or resolve(request.path_info).url_name in OPEN_WITH_AN_OLD_PASSWORD:
+        if not must_change or resolve(request.path_info).view_name in OPEN_WITH_AN_OLD_PASSWORD:
             return None
         if request.htmx:  # type: ignore[attr-defined]
             return HttpResponseClientRedirect(resolve_url("password_change"))

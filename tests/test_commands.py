@@ -123,6 +123,13 @@ def test_an_admin_stays_one() -> None:
     assert Person.objects.get(username="boss").is_admin
 
 
+def test_an_installation_can_be_set_up_before_its_first_start(tmp_path: Path) -> None:
+    variables = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path)}
+    command = [sys.executable, "manage.py", "agent", "lilei", "--all-accounts"]
+    done = subprocess.run(command, cwd=ROOT, env=variables, input=PASSWORD, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "lilei was created.\n")
+
+
 def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from .call import Call
+from .call import AttemptResult, Call
 from .person import Person
 
 
@@ -14,12 +16,7 @@ class Attempt(models.Model):
     process that died in between.
     """
 
-    class Result(models.TextChoices):
-        PENDING = "pending", _("no answer on record")
-        ACCEPTED = "accepted", _("accepted by the vendor")
-        REFUSED = "refused", _("refused by the vendor")
-        UNCONFIRMED = "unconfirmed", _("unconfirmed")
-        NOT_SENT = "not_sent", _("not sent")
+    Result: TypeAlias = AttemptResult
 
     call = models.ForeignKey(Call, models.PROTECT, verbose_name=_("call"), related_name="attempts")
     person = models.ForeignKey(Person, models.PROTECT, verbose_name=_("person"), related_name="attempts")

@@ -25,6 +25,16 @@ CLAIM_LASTS = timedelta(seconds=10)
 RECENT = timedelta(hours=12)
 
 
+class AttemptResult(models.TextChoices):
+    """What came of one request to the vendor."""
+
+    PENDING = "pending", _("no answer on record")
+    ACCEPTED = "accepted", _("accepted by the vendor")
+    REFUSED = "refused", _("refused by the vendor")
+    UNCONFIRMED = "unconfirmed", _("unconfirmed")
+    NOT_SENT = "not_sent", _("not sent")
+
+
 class CallQuerySet(models.QuerySet["Call"]):
     def seen_by(self, sight: Sight) -> CallQuerySet:
         return self if sight.all else self.filter(account__team__in=sight.teams)
@@ -239,13 +249,11 @@ def outcome_of(results: Iterable[str], ended: bool) -> Call.Outcome:
 
     An attempt that never got a result counts as unconfirmed: nobody knows whether its request left.
     """
-    from .attempt import Attempt
-
     seen = set(results)
-    if Attempt.Result.ACCEPTED in seen:
+    if AttemptResult.ACCEPTED in seen:
         return Call.Outcome.REJECTED
-    if seen & {Attempt.Result.UNCONFIRMED, Attempt.Result.PENDING}:
+    if seen & {AttemptResult.UNCONFIRMED, AttemptResult.PENDING}:
         return Call.Outcome.UNCONFIRMED
     if ended:
         return Call.Outcome.ENDED
-    return Call.Outcome.REFUSED if seen == {Attempt.Result.REFUSED} else Call.Outcome.MISSED
+    return Call.Outcome.REFUSED if seen == {AttemptResult.REFUSED} else Call.Outcome.MISSED

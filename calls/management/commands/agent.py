@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from calls.management.database import make_database_if_missing
 from calls.models import Person, Team
 
 
@@ -25,8 +26,12 @@ class Command(BaseCommand):
         parser.add_argument("--all-accounts", action="store_true", help="sees the calls of every account, future ones too")
         parser.add_argument("--team", action="append", default=[], help="sees its accounts' calls; made where it is missing")
 
-    @transaction.atomic
     def handle(self, **options: Any) -> None:
+        make_database_if_missing()
+        with transaction.atomic():
+            self._create_or_update(options)
+
+    def _create_or_update(self, options: dict[str, Any]) -> None:
         person = Person.objects.filter(username=options["username"]).first() or Person(username=options["username"])
         if options["name"] is not None:
             person.name = options["name"]

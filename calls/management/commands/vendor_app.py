@@ -5,6 +5,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
+from calls.management.database import make_database_if_missing
 from calls.models import VendorApp
 
 # Option, field of VendorApp
@@ -40,6 +41,7 @@ class Command(BaseCommand):
         parser.add_argument("--allowlist", help="addresses or networks that callbacks may come from, with blanks between")
 
     def handle(self, **options: Any) -> None:
+        make_database_if_missing()
         app = VendorApp.objects.filter(name=options["name"]).first() or VendorApp(name=options["name"])
         for option, field in FIELDS.items():
             if (value := options[option]) is not None:

@@ -28,5 +28,5 @@ export function tick(card) {
 export function keepTicking(root) {
   const begun = root.dataset.now;
   if (begun) setServerTime(Number(begun));
-  setInterval(() => root.querySelectorAll(".call:not([data-over])").forEach(tick), 500);
+  setInterval(() => root.querySelectorAll(".call:not([data-over])").forEach(tick), 250);
 }
