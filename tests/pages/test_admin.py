@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -57,8 +56,7 @@ def saved(app: VendorApp, **fields: str) -> VendorApp:
 def after_testing(*apps: VendorApp) -> str:
     """What the page says after an admin had the credentials of these apps tested."""
     action = {"action": "test_credentials", "_selected_action": [app.pk for app in apps]}
-    page: Any = as_admin().post(APPS, action, follow=True)
-    return page
+    return words_of(as_admin().post(APPS, action, follow=True))
 
 
 # For whom
@@ -253,8 +251,7 @@ def test_each_chosen_app_is_tested(sandbox: Sandbox) -> None:
 def add_person(**fields: object) -> str:
     """What the page says that answers; nothing where the person was added."""
     new = {"username": "ada", "name": "Ada", "role": "agent", "password1": PASSWORD, "password2": PASSWORD}
-    answer: Any = as_admin().post("/admin/calls/person/add/", new | fields)
-    return answer
+    return words_of(as_admin().post("/admin/calls/person/add/", new | fields))
 
 
 def test_a_person_is_added_with_a_team() -> None:
