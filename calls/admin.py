@@ -42,6 +42,8 @@ class VendorAppForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if cleaned.get("app_secret") and cleaned.get("access_token"):
+            raise forms.ValidationError(_("Give an app_secret or a fixed access_token, not both."))
         replaced = "app_secret" if cleaned.get("access_token") else "access_token" if cleaned.get("app_secret") else ""
         for name in self.SECRETS:
             # One of the two ways to a token replaces the other.
@@ -70,6 +72,8 @@ class VendorAppForm(forms.ModelForm):
             "end_path",
             "end_values",
         ]
+        # As the vendor spells them; Django would capitalise them.
+        labels = {"app_id": "app_id", "app_secret": "app_secret", "aes_key": "encoding_aes_key"}
         widgets = {
             name: forms.PasswordInput(attrs={"autocomplete": "new-password"})
             for name in ("app_secret", "access_token", "aes_key")
@@ -139,6 +143,9 @@ def credentials_work(app: VendorApp) -> tuple[int, str]:
     try:
         token = tokens.current(app, lambda: TESTED_WITHIN)
         answer = client.list_accounts(tokens.credentials_of(app), token, TESTED_WITHIN)
+        if answer.errcode in errors.TOKEN_CODES and not app.access_token:  # renewed once, as for a reject
+            token = tokens.current(app, lambda: TESTED_WITHIN, not_this=token)
+            answer = client.list_accounts(tokens.credentials_of(app), token, TESTED_WITHIN)
     except tokens.TokenRefused as refused:
         answer = refused.answer
     except client.NotSent as error:

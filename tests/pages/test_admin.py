@@ -1,21 +1,26 @@
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
+from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
 from django.contrib import admin
+from django.db import connections
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from calls.live import publish
 from calls.models import Account, Person, Team, UnreadBody, VendorApp
 from calls.vendor.sandbox import Sandbox
 
 from ..factory import AES_KEY, PASSWORD, make_account, make_app, make_contact, make_person, make_team
 from ..factory import make_client as client_of
 from ..server import free_port
-from .reading import text_of, words_of
+from .reading import HOSTILE, text_of, words_of
 
 pytestmark = pytest.mark.django_db
 
@@ -183,6 +188,13 @@ def test_an_app_secret_replaces_the_fixed_token() -> None:
     assert (app.access_token, app.app_secret) == ("", "new")
 
 
+def test_an_app_has_one_way_to_a_token_not_both() -> None:
+    given = {"name": "app", "base_url": "http://127.0.0.1", "app_id": "1", **SECRETS}
+    answer = client_of(make_person(password=None, role=Role.ADMIN), "en").post(f"{APPS}add/", given)
+    assert "Give an app_secret or a fixed access_token, not both." in text_of(answer)
+    assert not VendorApp.objects.exists()
+
+
 def test_an_app_needs_its_key() -> None:
     answer = as_admin().post(f"{APPS}add/", {"name": "app", "base_url": "http://127.0.0.1", "app_id": "1"})
     assert 'id="id_aes_key_error"' in text_of(answer)
@@ -211,6 +223,12 @@ def test_a_new_app_says_when_its_callback_address_will_be_shown() -> None:
 
 def test_credentials_that_work_are_said_to(sandbox: Sandbox) -> None:
     assert "the credentials work" in after_testing(make_app(base_url=sandbox.url))
+
+
+def test_credentials_that_work_are_said_to_though_the_token_at_hand_was_replaced(sandbox: Sandbox) -> None:
+    sandbox.tokens.append("somebody else's")
+    app = make_app(base_url=sandbox.url, token="ours", token_good_until=timezone.now() + timedelta(hours=1))
+    assert "the credentials work" in after_testing(app)
 
 
 def test_a_wrong_secret_is_said_with_the_vendors_code(sandbox: Sandbox) -> None:
@@ -303,3 +321,47 @@ def test_an_account_is_put_into_a_team() -> None:
     as_admin().post(f"/admin/calls/account/{account.pk}/change/", {"name": "小林", "team": team.pk})
     changed = Account.objects.get()
     assert (changed.name, changed.team, changed.wxid) == ("小林", team, account.wxid)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("model", ["account", "team"])
+async def test_saving_who_sees_what_asks_every_page_for_a_fresh_board(model: str) -> None:
+    layer = get_channel_layer()
+    assert layer is not None
+    channel = await layer.new_channel()
+    await layer.group_add(publish.GROUP, channel)
+
+    def save() -> int:
+        try:
+            row = one_of(model)
+            return as_admin().post(f"/admin/calls/{model}/{row.pk}/change/", {"name": "renamed"}).status_code
+        finally:
+            connections.close_all()
+
+    assert await sync_to_async(save)() == 302
+    async with asyncio.timeout(5):
+        assert (await layer.receive(channel))["boards"] is True
+
+
+# Strangers' texts
+
+
+def test_no_text_of_strangers_is_taken_for_html() -> None:
+    app = make_app(name=HOSTILE[:60])
+    contact = make_contact(app, nickname=HOSTILE, wxid="<script>")
+    account = make_account(app, name=HOSTILE[:60], team=make_team(name=HOSTILE[:60]))
+    UnreadBody.objects.keep(app.pk, timezone.now(), HOSTILE.encode(), HOSTILE)
+    client = as_admin()
+    paths = [
+        "contact/",
+        f"contact/{contact.pk}/change/",
+        "account/",
+        f"account/{account.pk}/change/",
+        "unreadbody/",
+        "team/",
+    ]
+    for path in paths:
+        page = text_of(client.get(f"/admin/calls/{path}"))
+        assert "&lt;script&gt;" in page
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
