@@ -76,11 +76,11 @@ def serve(listener: socket.socket, when_ready: Callable[[], None]) -> None:
         server_header=False,
         timeout_graceful_shutdown=10,
     )
-    server = _Server(config, when_ready)
     if settings.WORKERS > 1:
+        when_ready()  # said early: the processes start by themselves, and the socket listens already
         Multiprocess(config, sockets=[listener]).run()
     else:
-        server.run(sockets=[listener])
+        _Server(config, when_ready).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
