@@ -102,6 +102,10 @@ def running_server(folder: Path, port: int = 0, **environment: str) -> Iterator[
         "DATA_DIR": str(folder),
         "BIND": f"127.0.0.1:{port}",
         "PYTHONUNBUFFERED": "1",
+        # Nothing listens there: whatever the server might ask of another machine fails.
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+        "NO_PROXY": "127.0.0.1",
         "PYTHONWARNINGS": "error::RuntimeWarning",
     } | environment
     with (folder / "server.log").open("w") as log:

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import requests
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.utils import timezone
 
 from calls.models import Person, Team, VendorApp
+from calls.vendor.sandbox import Sandbox
+from dashboard import environment
 
+from .desk import Desk
 from .factory import AES_KEY, PASSWORD
-from .server import ROOT, Server, running_server
+from .server import ROOT, Server, free_port, running_server
 
 pytestmark = pytest.mark.django_db
 
@@ -77,12 +84,56 @@ def test_secrets_given_as_a_dash_are_read_from_standard_input(monkeypatch: pytes
         (["--aes-key", AES_KEY, "--base-url", "ftp://x"], "--base-url"),
         (["--aes-key", AES_KEY, "--allowlist", "10.0.0.0/99"], "--allowlist"),
         (["--aes-key", AES_KEY, "--ring-seconds", "0"], "--ring-seconds"),
+        (["--aes-key", AES_KEY, "--callback-secret", ""], "--callback-secret"),
+        ([], "--aes-key"),
     ],
 )
 def test_a_bad_value_is_refused_by_the_name_of_its_option(options: list[str], named: str) -> None:
     with pytest.raises(CommandError, match=named):
         vendor_app("main", "--app-id", "a", "--app-secret", "s", *options)
     assert not VendorApp.objects.exists()
+
+
+def test_a_new_vendor_app_needs_an_app_id() -> None:
+    with pytest.raises(CommandError, match="--app-id"):
+        vendor_app("main", "--app-secret", "s", "--aes-key", AES_KEY)
+
+
+def test_a_secret_and_a_fixed_token_exclude_each_other() -> None:
+    with pytest.raises(CommandError, match="not allowed with"):
+        vendor_app("main", "--app-id", "a", "--app-secret", "s", "--access-token", "t", "--aes-key", AES_KEY)
+
+
+def test_a_secret_takes_the_place_of_a_fixed_token() -> None:
+    vendor_app("main", "--app-id", "a", "--access-token", "fixed", "--aes-key", AES_KEY)
+    vendor_app("main", "--app-secret", "s")
+    assert (VendorApp.objects.get().app_secret, VendorApp.objects.get().access_token) == ("s", "")
+
+
+def test_a_dash_without_a_line_of_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    with pytest.raises(CommandError, match="--aes-key is -"):
+        vendor_app("main", "--app-id", "a", "--aes-key", "-")
+
+
+def test_a_changed_vendor_app_fetches_its_token_anew() -> None:
+    vendor_app("main", "--app-id", "a", "--app-secret", "s", "--aes-key", AES_KEY)
+    VendorApp.objects.update(token="old", token_good_until=timezone.now())
+    vendor_app("main", "--app-secret", "another")
+    assert (VendorApp.objects.get().token, VendorApp.objects.get().token_good_until) == ("", None)
+
+
+def test_a_new_callback_secret_is_known_to_a_running_server_at_once_and_the_old_one_is_void_within_2_s(desk: Desk) -> None:
+    desk.server.manage("vendor_app", desk.app, "--callback-secret", f"new-{desk.number}")
+    changed_at = time.monotonic()
+    assert desk.server.push(f"new-{desk.number}", []).status_code == 200
+    while desk.server.push(desk.secret, []).status_code != 404:
+        assert time.monotonic() < changed_at + 2
+
+
+def test_an_agent_made_beside_a_running_server_signs_in_there(desk: Desk) -> None:
+    session = desk.server.sign_in(desk.person(), PASSWORD)
+    assert session.get(desk.server.url, timeout=10, allow_redirects=False).status_code == 200
 
 
 def test_an_agent_is_made_in_a_team_that_is_made_too() -> None:
@@ -115,6 +166,18 @@ def test_an_agent_keeps_password_and_teams_where_none_are_given() -> None:
 def test_a_new_agent_needs_a_password() -> None:
     with pytest.raises(CommandError, match="standard input"):
         agent("lilei", password="")
+
+
+def test_a_password_is_changed() -> None:
+    agent("lilei", password="the first one")
+    agent("lilei", password="the second one")
+    assert Person.objects.get().check_password("the second one")
+
+
+def test_a_name_with_characters_that_no_username_has_is_refused() -> None:
+    with pytest.raises(CommandError, match="username"):
+        agent("li lei")
+    assert not Person.objects.exists()
 
 
 def test_an_admin_stays_one() -> None:
@@ -157,6 +220,7 @@ def test_a_second_server_on_the_same_data_is_refused_in_one_line(server: Server)
         ("LANGUAGE_CODE", "tlh"),
         ("DEBUG", "perhaps"),
         ("PUBLIC_URL", "calls.example.com"),
+        ("PUBLIC_URL", "http://["),
         ("DATA_DIR", "/dev/null/data"),
     ],
 )
@@ -164,7 +228,98 @@ def test_a_bad_setting_stops_the_start_with_a_line_that_names_it(tmp_path: Path,
     said = refused_start(tmp_path, **{name: value})
     assert name in said
     assert said.startswith("Ringdesk can't start:")
-    assert "Traceback" not in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("bind", ["203.0.113.9:8000", "no-such-host.invalid:8000"])
+def test_an_address_that_is_not_ours_is_said_in_one_line(tmp_path: Path, bind: str) -> None:
+    said = refused_start(tmp_path, BIND=bind)
+    assert f"{bind} can't be bound" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_variable_left_empty_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTHING", "")
+    assert environment.switch("NOTHING", default=True)
+    assert environment.whole_number("NOTHING", default=3, at_least=1) == 3
+    assert environment.address("NOTHING", "127.0.0.1:8000") == ("127.0.0.1", 8000)
+
+
+def test_an_ipv6_address_to_bind_is_written_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BIND", "[::1]:8000")
+    assert environment.address("BIND", "127.0.0.1:8000") == ("::1", 8000)
+
+
+@pytest.mark.parametrize("value", ["http://[", "ftp://calls.example.com", "https://", "//calls.example.com"])
+def test_what_is_no_web_address_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUBLIC_URL", value)
+    with pytest.raises(SystemExit, match="PUBLIC_URL is"):
+        environment.url("PUBLIC_URL", "http://127.0.0.1:8000")
+
+
+def sandbox_command(*arguments: str) -> str:
+    printed = io.StringIO()
+    call_command("sandbox", "--bind", "127.0.0.1:0", *arguments, stdout=printed)
+    return printed.getvalue()
+
+
+def test_the_sandbox_says_where_it_is_and_ends_in_time() -> None:
+    assert re.fullmatch(
+        r"The sandbox vendor is at http://127\.0\.0\.1:\d+ \(app_id a\)\.\n",
+        sandbox_command("--app-id", "a", "--seconds", "0.05"),
+    )
+
+
+def test_the_sandbox_answers_and_misbehaves_as_told(tmp_path: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "manage.py", "sandbox", "--bind", f"127.0.0.1:{port}", "--reject", "limit"]
+    variables = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            assert "The sandbox vendor is at" in process.stdout.readline()
+            answers = [
+                requests.post(f"http://127.0.0.1:{port}/wechat/handleVoipCall", json={}, timeout=10) for _ in range(2)
+            ]
+        finally:
+            process.terminate()
+    assert [answer.json()["errcode"] for answer in answers] == [407, 407]
+
+
+def test_the_sandbox_makes_calls_that_a_running_server_takes(desk: Desk) -> None:
+    address = f"{desk.server.url}/callbacks/{desk.secret}/"
+    sandbox_command("--callback", address, "--aes-key", AES_KEY, "--seconds", "0.2", "--calls-per-minute", "3000")
+    [(calls,)] = desk.server.sql(
+        "SELECT count(*) FROM calls_call c JOIN calls_account a ON a.id = c.account_id"
+        " JOIN calls_vendorapp v ON v.id = a.app_id WHERE v.name = ?",
+        desk.app,
+    )
+    assert isinstance(calls, int)
+    assert calls > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--bind", "nonsense"], "--bind takes host:port"),
+        (["--bind", "127.0.0.1:99999"], "--bind takes host:port"),
+        (["--bind", "no-such-host.invalid:80"], "no-such-host.invalid:80 can't be used: "),
+        (["--callback", "http://127.0.0.1:1/"], "--callback needs --aes-key"),
+        (
+            ["--callback", "http://127.0.0.1:1/", "--aes-key", "short"],
+            "--aes-key: an encoding_aes_key has 43 characters, or 32.",
+        ),
+        (["--reject", "nonsense"], "invalid choice"),
+    ],
+)
+def test_the_sandbox_refuses_what_it_cannot_use(options: list[str], said: str) -> None:
+    with pytest.raises(CommandError, match=re.escape(said)):
+        sandbox_command(*options)
+
+
+def test_the_sandbox_refuses_a_port_in_use(sandbox: Sandbox) -> None:
+    with pytest.raises(CommandError, match="Address already in use"):
+        sandbox_command("--bind", f"127.0.0.1:{sandbox.port}")
 
 
 def test_the_demo_refuses_a_folder_with_real_data(tmp_path: Path) -> None:

@@ -1,24 +1,38 @@
-"""Callbacks in, on the real server: what is answered to what, and what is kept."""
+"""Callbacks in: what is answered to what, and what is kept.
+
+On the real server; and, where a moment has to be caught or every piece counted, within it.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import socket
+import sqlite3
 import threading
+import time
+from collections.abc import AsyncIterator, Iterator, MutableMapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
+from django.db import connection
 
+from calls import ingest
+from calls.ingest import Ingest
+from calls.models import Account, Call, UnreadBody, VendorApp
 from calls.vendor import envelope
 from calls.vendor.envelope import Form
 from calls.vendor.sandbox import Sandbox, call_notice, chat_notice
-from tests.desk import Desk
-from tests.factory import AES_KEY
 
+from .desk import Desk
+from .factory import AES_KEY, encrypted, make_app, payload
 from .server import Server, running_server
 
 KEY = envelope.key_bytes(AES_KEY)
@@ -74,7 +88,8 @@ def test_plain_json_is_taken_only_where_the_app_allows_it(desk: Desk) -> None:
     assert len(unread(desk)) == 1
     desk.server.sql("UPDATE calls_vendorapp SET allow_plain_json = 1 WHERE name = ?", desk.app)
     other = next(_voipids)
-    while not stored(desk, other):  # taken up by the running server within a second
+    give_up_at = time.monotonic() + 2
+    while not stored(desk, other) and time.monotonic() < give_up_at:  # taken up by the running server within a second
         desk.server.push(desk.secret, [call_notice(desk.wxid, "788", other)], "plain")
     desk.server.push(desk.secret, [call_notice(desk.wxid, "788", taken)], "plain")
     assert stored(desk, taken) == 1
@@ -166,12 +181,7 @@ def test_a_body_that_cannot_be_read_is_kept(desk: Desk, name: str) -> None:
 
 
 def test_decrypted_json_that_is_nested_too_deep_is_kept(desk: Desk) -> None:
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
-    plaintext = b"[" * 100_000
-    padding = 32 - len(plaintext) % 32
-    encryptor = Cipher(algorithms.AES(KEY), modes.CBC(KEY[:16])).encryptor()
-    body = encryptor.update(plaintext + bytes([padding]) * padding) + encryptor.finalize()
+    body = encrypted(b"[" * 100_000, KEY)
     assert post(desk, body).json() == GOOD
     assert unread(desk) == ["the decrypted body is no JSON array of notices"]
     assert next_call_arrives(desk)
@@ -200,6 +210,19 @@ def test_an_address_on_the_allowlist_is_let_in(desk: Desk) -> None:
     secret = f"ours-{desk.number}"
     desk.server.manage("vendor_app", desk.app, "--callback-secret", secret, "--allowlist", "10.0.0.0/8 127.0.0.1")
     assert post(desk, envelope.seal([chat_notice("1")], KEY), f"/callbacks/{secret}/").status_code == 200
+
+
+def test_behind_a_proxy_on_this_machine_the_address_that_the_proxy_saw_counts(desk: Desk) -> None:
+    secret = f"proxied-{desk.number}"
+    desk.server.manage("vendor_app", desk.app, "--callback-secret", secret, "--allowlist", "203.0.113.0/24")
+    body = envelope.seal([chat_notice("1")], KEY)
+    told = {
+        "203.0.113.7": 200,
+        "198.51.100.1": 403,
+        "203.0.113.7, 198.51.100.1": 403,  # what a stranger says of himself stands before it
+    }
+    for addresses, status in told.items():
+        assert post(desk, body, f"/callbacks/{secret}/", **{"X-Forwarded-For": addresses}).status_code == status
 
 
 def test_a_body_over_the_limit_is_refused_by_its_announced_length(desk: Desk) -> None:
@@ -235,18 +258,8 @@ HOSTILE = ["<script>alert(1)</script>", "\u202e" + "x" * 60_000, "nul\0 and half
 def test_a_hostile_nickname_costs_no_call(desk: Desk, nickname: str) -> None:
     voipid = next(_voipids)
     body = json.dumps([call_notice(desk.wxid, "788", voipid, nickname=nickname)])  # half characters as escapes
-    sealed = envelope.seal(json.loads(body), KEY) if "\ud800" not in nickname else _sealed_text(body)
-    assert post(desk, sealed).json() == GOOD
+    assert post(desk, encrypted(body.encode("ascii"), KEY)).json() == GOOD
     assert stored(desk, voipid) == 1
-
-
-def _sealed_text(text: str) -> bytes:
-    """Sealed as it stands, escapes and all."""
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
-    padding = 32 - len(text) % 32
-    encryptor = Cipher(algorithms.AES(KEY), modes.CBC(KEY[:16])).encryptor()
-    return encryptor.update(text.encode("ascii") + bytes([padding]) * padding) + encryptor.finalize()
 
 
 def test_chat_messages_are_counted_and_nowhere_else(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -272,8 +285,6 @@ def test_neither_the_callback_secret_nor_the_vendors_secrets_are_logged(server: 
 
 
 def test_while_the_database_is_locked_a_callback_is_refused_in_time_and_the_next_one_arrives(desk: Desk) -> None:
-    import sqlite3
-
     desk.call()
     lock = sqlite3.connect(desk.server.folder / "ringdesk.sqlite3", isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
@@ -283,3 +294,342 @@ def test_while_the_database_is_locked_a_callback_is_refused_in_time_and_the_next
     assert answer.status_code == 503
     assert answer.elapsed.total_seconds() < 1
     assert next_call_arrives(desk)
+
+
+# Within the server: the ASGI app itself, with each message of a request as the server would hand it over.
+
+
+@dataclass
+class Callback:
+    """One request, as the server hands it to ingest."""
+
+    secret: str
+    body: Sequence[bytes] = (b"",)  # in pieces
+    method: str = "POST"
+    client: str = "127.0.0.1"
+    announced: int | None = None  # content-length
+    cut_off: bool = False  # the vendor hangs up before the end
+    pieces_read: int = 0
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        piece = self.body[self.pieces_read] if self.pieces_read < len(self.body) else b""
+        self.pieces_read += 1
+        more = self.cut_off or self.pieces_read < len(self.body)
+        if self.cut_off and self.pieces_read > len(self.body):
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": piece, "more_body": more}
+
+    async def status_from(self, taker: Ingest) -> int:
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = [] if self.announced is None else [(b"content-length", b"%d" % self.announced)]
+        scope = {"path": f"/callbacks/{self.secret}/", "method": self.method, "client": (self.client, 5), "headers": headers}
+        await taker(scope, self.receive, send)
+        assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+        return int(sent[0]["status"])
+
+
+def pushed(app: VendorApp, *notices: object) -> Callback:
+    return Callback(app.callback_secret, [envelope.seal(notices, KEY)])
+
+
+@asynccontextmanager
+async def started() -> AsyncIterator[Ingest]:
+    """Ingest at work; all that it took in is stored when this ends."""
+    taker = Ingest()
+    await taker.start()
+    try:
+        yield taker
+    finally:
+        await taker.stop()
+
+
+def take(*callbacks: Callback) -> list[int]:
+    """Let ingest take these in, one after the other; the statuses it answers with. All is stored when this returns."""
+
+    async def run() -> list[int]:
+        async with started() as taker:
+            return [await callback.status_from(taker) for callback in callbacks]
+
+    return asyncio.run(run())
+
+
+@contextmanager
+def locked_database() -> Iterator[None]:
+    """Somebody else writes, and does not come to an end."""
+    other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+def in_the_table_of_unread_bodies() -> str:
+    """Every value in it, as stored."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM calls_unreadbody")
+        return repr([bytes(value) if isinstance(value, memoryview) else value for row in cursor for value in row])
+
+
+within = pytest.mark.django_db(transaction=True)
+
+
+@within
+@pytest.mark.parametrize(
+    ("secret", "client", "method", "status"),
+    [
+        ("guess", "192.0.2.1", "GET", 404),
+        ("known", "192.0.2.1", "GET", 403),
+        ("known", "127.0.0.1", "GET", 405),
+        ("known", "127.0.0.1", "POST", 413),
+    ],
+)
+def test_refusals_come_in_the_documented_order_and_before_the_body_is_read(
+    secret: str, client: str, method: str, status: int
+) -> None:
+    make_app(callback_secret="known", allowlist="127.0.0.1")
+    callback = Callback(secret, [b"x"] * 9, method, client, announced=LIMIT + 1)
+    assert take(callback) == [status]
+    assert callback.pieces_read == 0
+
+
+@within
+def test_of_a_body_without_an_announced_length_no_more_is_read_than_the_limit() -> None:
+    callback = Callback(make_app().callback_secret, [b"x" * LIMIT, b"x", b"more", b"and more"])
+    assert take(callback) == [413]
+    assert callback.pieces_read == 2
+
+
+@within
+def test_a_body_in_pieces_is_put_together() -> None:
+    app = make_app()
+    whole = envelope.seal([call_notice("1688", "788", 5)], KEY)
+    assert take(Callback(app.callback_secret, [whole[:7], b"", whole[7:]])) == [200]
+    assert Call.objects.get().voipid == "5"
+
+
+@within
+def test_an_empty_secret_is_nobodys() -> None:
+    make_app()
+    assert take(Callback("")) == [404]
+
+
+@within
+@pytest.mark.parametrize("client", ["", "unix", "::1", "::ffff:10.0.0.1"])
+def test_a_sender_whose_address_does_not_match_is_not_admitted(client: str) -> None:
+    app = make_app(allowlist="127.0.0.1")
+    assert take(Callback(app.callback_secret, client=client)) == [403]
+
+
+@within
+@pytest.mark.parametrize("client", ["203.0.113.7", "::ffff:203.0.113.7", "2001:db8::5"])
+def test_a_sender_in_an_admitted_network_is_admitted(client: str) -> None:
+    app = make_app(allowlist="203.0.113.0/24\n2001:db8::/32")
+    assert take(Callback(app.callback_secret, client=client)) == [200]
+
+
+@within
+def test_an_app_with_a_key_that_is_none_costs_no_other_app() -> None:
+    broken, whole = make_app(aes_key="no key"), make_app()
+    assert take(pushed(broken), pushed(whole, call_notice("1688", "788", 5))) == [404, 200]
+    assert Call.objects.count() == 1
+
+
+@within
+def test_guesses_at_one_moment_share_one_look_into_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+    look = ingest._senders
+
+    def noted() -> dict[str, ingest.Sender]:
+        looks.append(time.monotonic())
+        return look()
+
+    monkeypatch.setattr(ingest, "_senders", noted)
+
+    async def run() -> list[int]:
+        async with started() as taker:
+            return await asyncio.gather(*(Callback(f"guess {number}").status_from(taker) for number in range(200)))
+
+    assert asyncio.run(run()) == [404] * 200
+    assert len(looks) <= 3  # at the start, for the guesses, and perhaps the regular one
+
+
+@within
+@pytest.mark.parametrize("name", ["callback_mixed", "call_lean"])
+def test_a_sample_callback_brings_its_call(name: str) -> None:
+    take(pushed(make_app(), *payload(name)))
+    call = Call.objects.get()
+    assert (call.account.wxid, call.contact.wxid, call.voipid) == ("1688851873049028", "7881302848173300", "161288067")
+
+
+@within
+def test_values_under_other_names_are_read_and_an_end_ends_its_call() -> None:
+    app = make_app(
+        account_path="rel_wxid", contact_path="members.0.wxid", voipid_path="call.id", kind_path="call.media",
+        nickname_path="members.0.name", end_path="call.state", end_values="cancel hangup",
+    )  # fmt: skip
+    take(pushed(app, *payload("call_mapped")))
+    call = Call.objects.get()
+    assert (call.status, call.contact.nickname) == ("ringing", "王秀英")
+    take(pushed(app, *payload("end_mapped")))
+    assert Call.objects.get().status == "ended"
+
+
+@within
+def test_an_end_before_its_call_does_no_harm() -> None:
+    app = make_app(account_path="rel_wxid", contact_path="members.0.wxid", voipid_path="call.id", kind_path="call.media")
+    VendorApp.objects.update(end_path="call.state", end_values="cancel")
+    assert take(pushed(app, *payload("end_mapped")), pushed(app, *payload("call_mapped"))) == [200, 200]
+    assert Call.objects.get().status == "ringing"
+
+
+@within
+def test_a_nickname_is_brought_up_to_date_by_the_next_call() -> None:
+    app = make_app()
+    take(*(pushed(app, call_notice("1688", "788", number, nickname=name)) for number, name in enumerate(["陈经理", "陈总"])))
+    assert {str(call.contact) for call in Call.objects.all()} == {"陈总"}
+
+
+@within
+def test_a_call_pushed_five_times_in_one_body_and_in_several_is_stored_once() -> None:
+    app = make_app()
+    assert take(*[pushed(app, *[call_notice("1688", "788", 5)] * 5)] * 5) == [200] * 5
+    assert Call.objects.count() == 1
+
+
+@within
+def test_a_call_among_thousands_of_chat_messages_is_stored() -> None:
+    chats = [chat_notice("1688", f"message {number}") for number in range(5000)]
+    callback = pushed(make_app(), *chats, call_notice("1688", "788", 5), *chats[:100])
+    assert ingest.LARGE_BODY < len(callback.body[0]) < LIMIT
+    assert take(callback) == [200]
+    assert Call.objects.count() == 1
+
+
+@within
+def test_chat_messages_alone_touch_no_table() -> None:
+    take(pushed(make_app(), *[chat_notice("1688")] * 50))
+    assert not Call.objects.exists()
+    assert not Account.objects.exists()
+    assert not UnreadBody.objects.exists()
+
+
+@within
+def test_bad_items_are_kept_encrypted_and_without_the_chat_messages_beside_them() -> None:
+    bad = {"type": "voiceVideoCall", "rel_wxid": "1688", "data": [{"chat_wxid": "788", "hint": "sunflower"}]}
+    assert take(pushed(make_app(), chat_notice("1688", "password: geranium"), bad)) == [200]
+    kept = UnreadBody.objects.get()
+    assert json.loads(kept.content) == [bad]
+    assert kept.reason == "no call id"
+    assert "no call id" in in_the_table_of_unread_bodies()
+    assert "sunflower" not in in_the_table_of_unread_bodies()
+
+
+@within
+def test_a_body_that_is_plain_where_that_is_not_allowed_is_kept_encrypted() -> None:
+    body = json.dumps([chat_notice("1688", "password: geranium")]).encode()
+    assert take(Callback(make_app().callback_secret, [body])) == [200]
+    assert UnreadBody.objects.get().content == body
+    assert "geranium" not in in_the_table_of_unread_bodies()
+
+
+@within
+def test_neither_chat_messages_nor_bodies_nor_nicknames_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    app = make_app()
+    bad = {"type": "voiceVideoCall", "data": [{"hint": "geranium"}]}
+    plain = json.dumps([chat_notice("1688", "geranium")]).encode()
+    with caplog.at_level("DEBUG"):
+        take(
+            pushed(app, chat_notice("1688", "geranium"), bad, call_notice("1688", "788", 5, nickname="geranium")),
+            Callback(app.callback_secret, [plain]),
+            Callback(app.callback_secret, [encrypted(plain[:-1], KEY)]),
+        )
+    assert "could not be read and is kept" in caplog.text
+    assert "made no sense and are kept" in caplog.text
+    assert "geranium" not in caplog.text
+
+
+@within
+def test_a_body_cut_off_half_way_is_kept() -> None:
+    whole = envelope.seal([call_notice("1688", "788", 5)], KEY)
+    take(Callback(make_app().callback_secret, [whole[:40]], cut_off=True))
+    assert UnreadBody.objects.get().content == whole[:40]
+
+
+@within
+def test_no_more_than_so_many_unread_bodies_are_kept_for_an_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(UnreadBody, "KEPT_PER_APP", 3)
+    app = make_app()
+    take(*(Callback(app.callback_secret, [b"unreadable %d" % number]) for number in range(6)))
+    assert [body.content for body in UnreadBody.objects.order_by("id")] == [
+        b"unreadable 3",
+        b"unreadable 4",
+        b"unreadable 5",
+    ]
+
+
+@within
+def test_a_callback_to_an_app_that_was_just_deleted_is_refused_and_costs_no_other() -> None:
+    gone, other = make_app(), make_app()
+
+    async def run() -> list[int]:
+        async with started() as taker:
+            await VendorApp.objects.filter(pk=gone.pk).adelete()
+            callbacks = [pushed(app, call_notice("1688", "788", 5)) for app in (gone, other)]
+            return await asyncio.gather(*(callback.status_from(taker) for callback in callbacks))
+
+    assert asyncio.run(run()) == [503, 200]
+    assert Call.objects.get().account.app == other
+
+
+@within
+def test_a_call_that_was_stored_only_after_its_answer_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "STORED_WITHIN", 0.1)
+    app = make_app()
+
+    async def run() -> int:
+        async with started() as taker:
+            with locked_database():
+                status = await pushed(app, call_notice("1688", "788", 5)).status_from(taker)
+        return status
+
+    assert asyncio.run(run()) == 503
+    assert Call.objects.get().voipid == "5"
+
+
+@within
+def test_after_an_error_of_the_database_the_next_good_call_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.1)
+    app = make_app()
+
+    async def run() -> list[int]:
+        async with started() as taker:
+            with locked_database():
+                refused = await pushed(app, call_notice("1688", "788", 5)).status_from(taker)
+            taken = await pushed(app, call_notice("1688", "788", 6)).status_from(taker)
+        return [refused, taken]
+
+    assert asyncio.run(run()) == [503, 200]
+    assert Call.objects.get().voipid == "6"
+
+
+DEEP = [
+    '{"type": %s}',
+    '{"type": "voiceVideoCall", "data": %s}',
+    '{"type": "voiceVideoCall", "data": {"wxid": 1, "voipid": 2, "state": %s}}',
+]
+
+
+@pytest.mark.parametrize("notice", DEEP)
+def test_json_of_any_depth_is_read_or_kept(notice: str) -> None:
+    app = VendorApp(pk=1, name="deep", end_path="state", end_values="end")
+    sender = ingest.Sender(app, KEY, ingest.mapping_of(app))
+    for depth in range(1, 1100, 3):
+        body = encrypted(f"[{notice % ('[' * depth + ']' * depth)}]".encode(), KEY)
+        opened = ingest.open_body(body, sender)
+        assert opened.types or opened.batch.unread == body

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,6 +31,15 @@ def batch(app_id: int, *voipids: str, **fields: Any) -> Batch:
     return Batch(app_id, datetime.now(UTC), 60, calls, **fields)
 
 
+@asynccontextmanager
+async def started(writer: Writer) -> AsyncIterator[Writer]:
+    writer.start()
+    try:
+        yield writer
+    finally:
+        await writer.stop()
+
+
 async def settled(receipts: list[asyncio.Future[Receipt]]) -> list[Receipt | BaseException]:
     return await asyncio.gather(*receipts, return_exceptions=True)
 
@@ -43,11 +52,8 @@ def write(*batches: Batch) -> list[Receipt | BaseException]:
         # Submitted before the thread starts, so that they are one group.
         writer._loop = asyncio.get_running_loop()
         receipts = [writer.submit(one) for one in batches]
-        writer.start()
-        try:
+        async with started(writer):
             return await settled(receipts)
-        finally:
-            await writer.stop()
 
     return asyncio.run(run())
 
@@ -117,12 +123,10 @@ def test_the_writer_goes_on_after_a_bad_batch() -> None:
     app = make_app()
 
     async def run() -> None:
-        writer = Writer()
-        writer.start()
-        with pytest.raises(IntegrityError):
-            await writer.submit(batch(app.pk + 1000, "1"))
-        await writer.submit(batch(app.pk, "2"))
-        await writer.stop()
+        async with started(Writer()) as writer:
+            with pytest.raises(IntegrityError):
+                await writer.submit(batch(app.pk + 1000, "1"))
+            await writer.submit(batch(app.pk, "2"))
 
     asyncio.run(run())
     assert Call.objects.get().voipid == "2"
@@ -132,13 +136,11 @@ def test_a_call_to_an_account_that_was_deleted_meanwhile_is_stored() -> None:
     app = make_app()
 
     async def run() -> None:
-        writer = Writer()
-        writer.start()
-        end = EndedCall(ACCOUNT, "of a call before our time")
-        await writer.submit(Batch(app.pk, datetime.now(UTC), 60, ends=[end]))  # the account is remembered from here on
-        await Account.objects.all().adelete()
-        await writer.submit(batch(app.pk, "1"))
-        await writer.stop()
+        async with started(Writer()) as writer:
+            end = EndedCall(ACCOUNT, "of a call before our time")
+            await writer.submit(Batch(app.pk, datetime.now(UTC), 60, ends=[end]))  # the account is remembered from here on
+            await Account.objects.all().adelete()
+            await writer.submit(batch(app.pk, "1"))
 
     asyncio.run(run())
     assert Call.objects.get().account.wxid == ACCOUNT
@@ -148,10 +150,8 @@ def test_what_was_submitted_is_stored_before_the_writer_stops() -> None:
     app = make_app()
 
     async def run() -> list[asyncio.Future[Receipt]]:
-        writer = Writer()
-        writer.start()
-        receipts = [writer.submit(batch(app.pk, str(number))) for number in range(50)]
-        await writer.stop()
+        async with started(Writer()) as writer:
+            receipts = [writer.submit(batch(app.pk, str(number))) for number in range(50)]
         await settled(receipts)
         return receipts
 
@@ -173,9 +173,8 @@ def test_a_callback_that_gave_up_waiting_is_stored_all_the_same() -> None:
         given_up = writer.submit(batch(app.pk, "1"))
         given_up.cancel()
         waited_for = writer.submit(batch(app.pk, "2"))
-        writer.start()
-        await waited_for
-        await writer.stop()
+        async with started(writer):
+            await waited_for
 
     asyncio.run(run())
     assert Call.objects.count() == 2
@@ -201,12 +200,10 @@ def test_the_next_call_arrives_once_the_database_is_free_again() -> None:
     app = make_app()
 
     async def run() -> None:
-        writer = Writer()
-        writer.start()
-        with locked_database(), pytest.raises(OperationalError):
-            await writer.submit(batch(app.pk, "1"))
-        await writer.submit(batch(app.pk, "2"))
-        await writer.stop()
+        async with started(Writer()) as writer:
+            with locked_database(), pytest.raises(OperationalError):
+                await writer.submit(batch(app.pk, "1"))
+            await writer.submit(batch(app.pk, "2"))
 
     asyncio.run(run())
     assert Call.objects.get().voipid == "2"
@@ -216,14 +213,12 @@ def test_a_short_lock_is_waited_for() -> None:
     app = make_app()
 
     async def run() -> None:
-        writer = Writer()
-        writer.start()
-        with locked_database():
-            receipt = writer.submit(batch(app.pk, "1"))
-            done, _ = await asyncio.wait([receipt], timeout=0.2)
-            assert not done
-        await receipt
-        await writer.stop()
+        async with started(Writer()) as writer:
+            with locked_database():
+                receipt = writer.submit(batch(app.pk, "1"))
+                done, _ = await asyncio.wait([receipt], timeout=0.2)
+                assert not done
+            await receipt
 
     asyncio.run(run())
     assert Call.objects.count() == 1

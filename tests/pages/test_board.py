@@ -3,7 +3,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import connections
 from django.template.loader import render_to_string
 from django.test import Client
 from django.utils import timezone, translation
@@ -22,7 +21,7 @@ from ..factory import (
     make_contact,
     make_person,
     make_team,
-)  # fmt: skip
+)
 from ..threads import at_once
 from .reading import HARMLESS, HOSTILE, cards, text_of, words_of
 
@@ -298,7 +297,19 @@ def test_twenty_clicks_at_once_make_one_request_and_name_who_was_first(sandbox: 
     assert len(sandbox.rejects) == 1
     assert {answer.status_code for answer in answers} == {200}
     assert [f"{winner} was first" in words_of(answer) for answer in answers] == [person != winner for person in people]
-    connections.close_all()
+
+
+@pytest.mark.parametrize(("htmx", "header"), [({}, "Location"), (HTMX, "HX-Redirect")])
+def test_a_click_of_somebody_signed_out_leads_to_the_sign_in(sandbox: Sandbox, htmx: dict[str, str], header: str) -> None:
+    answer = make_client().post(f"/calls/{call_at(sandbox).pk}/reject/", headers=htmx)
+    assert answer.headers[header].startswith("/login/")
+    assert sandbox.rejects == []
+
+
+def test_a_click_with_a_one_time_password_rejects_nothing(sandbox: Sandbox) -> None:
+    client = make_client(make_person(password=None, role=Role.SUPERVISOR, must_change_password=True))
+    client.post(f"/calls/{call_at(sandbox).pk}/reject/", headers=HTMX)
+    assert sandbox.rejects == []
 
 
 def test_a_reject_is_a_post(sandbox: Sandbox) -> None:
@@ -372,9 +383,7 @@ def test_no_text_of_strangers_is_taken_for_html(outcome: Call.Outcome, claimed_u
     hostile_call(outcome=outcome, claimed_until=claimed_until)
     page = text_of(admin().get("/"))
     assert HARMLESS in page
-    assert not {"<script>alert", "<img src=x", "<i>1</i>"} & {
-        part for part in ("<script>alert", "<img src=x", "<i>1</i>") if part in page
-    }
+    assert [part for part in ("<script>alert", "<img src=x", "<i>1</i>") if part in page] == []
 
 
 def test_no_text_of_strangers_in_the_answer_to_a_click_is_taken_for_html() -> None:

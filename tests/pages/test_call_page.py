@@ -22,7 +22,7 @@ from ..factory import (
     make_contact,
     make_person,
     make_team,
-)  # fmt: skip
+)
 from .reading import HARMLESS, HOSTILE, text_of, words_of
 
 pytestmark = pytest.mark.django_db

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from django.db import connection
 
 from ..factory import make_client, make_person
 from .reading import text_of, words_of
@@ -57,3 +60,33 @@ def test_a_refused_request_changes_nothing() -> None:
     client = make_client(make_person(password=None), enforce_csrf_checks=True)
     client.post("/logout/")
     assert client.get("/").status_code == 200
+
+
+# The database is away
+
+
+@pytest.fixture
+def database_away(transactional_db: None) -> Iterator[None]:
+    """From here on nobody can connect to it."""
+    there = connection.settings_dict["NAME"]
+    connection.close()
+    connection.settings_dict["NAME"] = "/nowhere/at/all"
+    yield
+    connection.close()
+    connection.settings_dict["NAME"] = there
+
+
+@pytest.mark.parametrize("path", ["/", "/history/"])
+def test_a_page_that_can_not_be_made_says_so_in_words(path: str, request: pytest.FixtureRequest) -> None:
+    client = make_client(make_person(password=None), raise_request_exception=False)
+    request.getfixturevalue("database_away")
+    page = client.get(path)
+    assert page.status_code == 500
+    assert "The server could not make this page" in words_of(page)
+
+
+def test_a_page_that_can_not_be_made_shows_nothing_of_the_inside(request: pytest.FixtureRequest) -> None:
+    client = make_client(make_person(password=None), raise_request_exception=False)
+    request.getfixturevalue("database_away")
+    page = text_of(client.get("/"))
+    assert [part for part in ("Traceback", "OperationalError", "/nowhere") if part in page] == []

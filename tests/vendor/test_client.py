@@ -393,7 +393,7 @@ def test_a_vendor_that_hangs_is_given_up_in_time(sandbox: Sandbox) -> None:
     started = time.monotonic()
     error = why_no_answer(lambda: reject(sandbox.url, within=0.3))
     assert str(error) == "no answer in time"
-    assert 0.3 <= time.monotonic() - started < 1.5
+    assert 0.3 <= time.monotonic() - started < 3
 
 
 def test_nobody_waits_longer_than_the_limit_whatever_is_asked(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -401,7 +401,7 @@ def test_nobody_waits_longer_than_the_limit_whatever_is_asked(sandbox: Sandbox, 
     sandbox.misbehave(REJECT, "hang")
     started = time.monotonic()
     why_no_answer(lambda: reject(sandbox.url, within=60))
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 3
 
 
 def test_a_token_is_not_waited_for_as_long_as_an_answer(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -409,7 +409,7 @@ def test_a_token_is_not_waited_for_as_long_as_an_answer(sandbox: Sandbox, monkey
     sandbox.misbehave("/oauth/token", "hang")
     started = time.monotonic()
     why_no_answer(lambda: fetch(sandbox.url))
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 3
 
 
 def dribble(end: threading.Event) -> Callable[[BaseHTTPRequestHandler], None]:
@@ -435,7 +435,7 @@ def test_an_answer_that_dribbles_without_end_is_given_up_by_the_clock() -> None:
         took = time.monotonic() - started
         end.set()
     assert str(error) == "no answer in time"
-    assert 0.3 <= took < 1.5
+    assert 0.3 <= took < 3
 
 
 def test_an_answer_that_dribbles_without_end_is_hung_up_on() -> None:
@@ -451,7 +451,7 @@ def test_a_request_that_finds_no_thread_in_time_was_not_sent(sandbox: Sandbox, m
     others_are_done = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         monkeypatch.setattr(client, "_pool", pool)
-        pool.submit(others_are_done.wait)
+        pool.submit(others_are_done.wait, 5)
         try:
             with pytest.raises(NotSent, match="too many requests"):
                 reject(sandbox.url, within=0.2)
