@@ -19,6 +19,8 @@ CONNECT_WITHIN = 3.0  # seconds
 TOKEN_WITHIN = 3.0  # seconds
 ANSWER_WITHIN = 5.0  # seconds
 LONGEST_ANSWER = 64 * 1024  # bytes
+LONGEST_TOKEN = 1000  # characters
+USUAL_LIFETIME = 7200  # seconds
 AT_THE_VENDOR = 256  # requests under way at once; further ones wait their turn
 
 # A pool of its own: a vendor that hangs holds these threads, and nobody else's. It also bounds each request by the clock,
@@ -92,10 +94,15 @@ def token_in(answer: Answer) -> tuple[str, int]:
     data = answer.content.get("data")
     for holder in (answer.content, data if isinstance(data, dict) else {}):
         token = holder.get("access_token")
-        if isinstance(token, str) and token:
-            lasts = str(holder.get("expires_in", ""))
-            return token, int(lasts) if lasts.isdecimal() else 7200
+        if isinstance(token, str) and token and len(token) <= LONGEST_TOKEN and _storable(token) == token:
+            return token, _lifetime(holder.get("expires_in"))
     raise NoAnswer("the answer holds no access_token", answer.raw)
+
+
+def _lifetime(value: Any) -> int:
+    """Seconds; what makes no sense as such (the field's form is inferred) counts as what is usual."""
+    text = str(value)
+    return int(text) if text.isdecimal() and len(text) <= 7 else USUAL_LIFETIME
 
 
 def reject_call(
@@ -167,7 +174,7 @@ def _request(method: str, url: str, within: float, **content: Any) -> Answer:
             **content,
         ) as response:
             status = response.status_code
-            raw = _beginning(response, started + within).decode("utf-8", "replace")
+            raw = _beginning(response, started + within).decode("utf-8-sig", "replace")
     except requests.RequestException as error:
         if _never_left(error):
             raise NotSent(_describe(error)) from error
@@ -199,7 +206,8 @@ def _understand(raw: str, status: int, milliseconds: int) -> Answer:
     if not isinstance(content, dict):
         raise NoAnswer(f"HTTP {status}, no JSON object", raw)
     errcode = content.get("errcode")
-    errcode = _storable(errcode).strip()[:20] if isinstance(errcode, (int, str)) else ""
+    is_code = isinstance(errcode, (int, str)) and not isinstance(errcode, bool)
+    errcode = _storable(errcode).strip()[:20] if is_code else ""
     message = _storable(content.get("message") or content.get("errmsg") or "")[:500]
     return Answer(errcode, message, raw, milliseconds, content)
 

@@ -7,6 +7,7 @@ ciphertext travels isn't said, so each form that is possible is tried; only the 
 
 import base64
 import binascii
+import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -92,7 +93,7 @@ def _ciphertexts(body: bytes) -> Iterator[bytes]:
 
 def _from_base64(text: bytes) -> bytes | None:
     """Decoded, where it is base64 (either alphabet, padded or not, broken into lines or not) of whole AES blocks."""
-    text = _BLANKS.sub(b"", text)
+    text = _BLANKS.sub(b"", text.removeprefix(codecs.BOM_UTF8))
     if not _BASE64.fullmatch(text):
         return None
     text = text.rstrip(b"=").translate(_URL_SAFE)
@@ -114,9 +115,13 @@ def _decrypted(ciphertext: bytes, key: bytes) -> bytes | None:
 
 
 def _json(text: bytes) -> Any:
-    """Parsed; None where it is no JSON. A number with a point stays text, so that no call id ever becomes a float."""
+    """Parsed; None where it is no JSON. A number with a point stays text, so that no call id ever becomes a float.
+
+    A nickname that was cut half-way through a character, or holds a line break, must not cost the notices around it: so bad
+    bytes are replaced, and control characters taken.
+    """
     try:
-        return json.loads(text.decode("utf-8-sig"), parse_float=str, parse_int=_whole_number, parse_constant=str)
+        return _decoder.decode(text.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError):
         return None
 
@@ -124,6 +129,9 @@ def _json(text: bytes) -> Any:
 def _whole_number(digits: str) -> int | str:
     """One that is too long for Python stays text: it must not cost the notices around it."""
     return int(digits) if len(digits) <= LONGEST_NUMBER else digits
+
+
+_decoder = json.JSONDecoder(strict=False, parse_float=str, parse_int=_whole_number, parse_constant=str)
 
 
 def _as_notices(parsed: Any) -> list[Any] | None:

@@ -130,8 +130,8 @@ def _identifier(what: str, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise Unreadable(f"the {what} is neither text nor a number")
     text = str(value).strip()
-    if not text or len(text) > LONGEST_ID or not text.isprintable():
-        raise Unreadable(f"the {what} is empty, too long, or holds unprintable characters")
+    if not text or len(text) > LONGEST_ID or not text.isprintable() or "\N{REPLACEMENT CHARACTER}" in text:
+        raise Unreadable(f"the {what} is empty, too long, or holds characters that can't be read")
     return text
 
 

@@ -199,7 +199,17 @@ def test_a_token_is_read_wherever_the_vendor_puts_it(name: str) -> None:
         assert client.token_in(fetch(url)) == ("4f2c9a", 3600)
 
 
-@pytest.mark.parametrize("lasts", [b"", b', "expires_in": null', b', "expires_in": "soon"', b', "expires_in": -1'])
+@pytest.mark.parametrize(
+    "lasts",
+    [
+        b"",
+        b', "expires_in": null',
+        b', "expires_in": "soon"',
+        b', "expires_in": -1',
+        b', "expires_in": 1763900000000',
+        b', "expires_in": "%s"' % (b"9" * 5000),
+    ],
+)
 def test_a_token_without_a_usable_lifetime_lasts_two_hours(lasts: bytes) -> None:
     with vendor_saying(b'{"access_token": "4f2c9a"%s}' % lasts) as (url, _):
         assert client.token_in(fetch(url)) == ("4f2c9a", 7200)
@@ -214,9 +224,11 @@ def test_a_token_without_a_usable_lifetime_lasts_two_hours(lasts: bytes) -> None
         b'{"access_token": ""}',
         b'{"access_token": 7}',
         b'{"data": {"access_token": null}}',
+        rb'{"access_token": "a\ud800"}',
+        b'{"access_token": "%s"}' % (b"x" * 1001),
     ],
 )
-def test_an_answer_without_a_token_says_so_and_keeps_what_came(body: bytes) -> None:
+def test_an_answer_without_a_token_that_can_be_used_says_so_and_keeps_what_came(body: bytes) -> None:
     with vendor_saying(body) as (url, _):
         answer = fetch(url)
     with pytest.raises(NoAnswer, match="no access_token") as caught:
@@ -239,6 +251,10 @@ def test_errcode_0_is_acceptance(sandbox: Sandbox) -> None:
 
 def test_errcode_0_can_be_text() -> None:
     assert answer_to_reject(b'{"errcode": "0"}').accepted
+
+
+def test_an_answer_can_begin_with_a_byte_order_mark() -> None:
+    assert answer_to_reject(b'\xef\xbb\xbf{"errcode": 0}').accepted
 
 
 @pytest.mark.parametrize("errcode", EXPLANATIONS)
@@ -349,7 +365,9 @@ def test_bytes_that_are_no_json_are_no_answer(body: bytes) -> None:
     assert str(why_no_answer(lambda: answer_to_reject(body))) == "HTTP 200, no JSON"
 
 
-@pytest.mark.parametrize("body", [b"{}", b'{"errcode": null}', b'{"errcode": 0.0}', b'{"errcode": []}', b'{"errcode": ""}'])
+@pytest.mark.parametrize(
+    "body", [b"{}", b'{"errcode": null}', b'{"errcode": 0.0}', b'{"errcode": []}', b'{"errcode": false}']
+)
 def test_a_reject_s_answer_without_a_code_is_no_answer_and_kept(body: bytes) -> None:
     error = why_no_answer(lambda: answer_to_reject(body))
     assert (str(error), error.raw) == ("the answer holds no errcode", body.decode())

@@ -229,7 +229,6 @@ def test_a_body_that_holds_nothing_is_unreadable(body: bytes) -> None:
         b"",
         b"hello",
         b"[",
-        b'["\xff\xfe"]',
         b'"text"',
         b"1",
         b"null",
@@ -278,3 +277,15 @@ def test_a_number_of_5000_digits_does_not_cost_the_notices_beside_it() -> None:
 
 def test_half_of_a_surrogate_pair_is_sealed_and_opened() -> None:
     assert open_body(encrypted(rb'["\ud83d"]', KEY), KEY) == ["\ud83d"]
+
+
+@pytest.mark.parametrize(
+    ("cut", "read"),
+    [(b"\xe9\x99\x88\xe7\xbb", "陈\ufffd"), (b"\xed\xa0\xbd", "\ufffd\ufffd\ufffd"), (b"a\tb\nc", "a\tb\nc")],
+)
+def test_a_text_with_bytes_that_json_forbids_does_not_cost_the_notices_beside_it(cut: bytes, read: str) -> None:
+    assert open_body(encrypted(b'["' + cut + b'", 7]', KEY), KEY) == [read, 7]
+
+
+def test_base64_behind_a_byte_order_mark_is_opened() -> None:
+    assert open_body(b"\xef\xbb\xbf" + BASE64, KEY) == NOTICES
