@@ -13,7 +13,7 @@ run: $(VENV)/ready
 
 # The demo's data stays apart from real data.
 demo: $(VENV)/ready
-	@DATA_DIR=$(DATA_DIR)/demo exec $(BIN)/python manage.py demo
+	@DATABASE_URL= REDIS_URL= DATA_DIR=$(DATA_DIR)/demo exec $(BIN)/python manage.py demo
 
 test: $(VENV)/ready-for-tests lint
 	@$(BIN)/python -m tests.browser.install

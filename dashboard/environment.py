@@ -1,16 +1,23 @@
 """What the environment says: read once, checked, and refused with one clear line where it can't be used."""
 
+import contextlib
 import os
+import re
 import secrets
+import tempfile
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+import dj_database_url
 from environs import Env, EnvError
 from environs import validate as check
 
 env = Env()
+
+HOST = re.compile(r"\*|(\*?\.)?[\w-]+(\.[\w-]+)*\.?|\[[0-9A-Fa-f:.]+\]")
+DATABASE_ENGINES = {"django.db.backends.sqlite3", "django.db.backends.postgresql"}
 
 
 def refuse(problem: str) -> NoReturn:
@@ -22,8 +29,8 @@ def refuse(problem: str) -> NoReturn:
 
 
 def text(name: str, default: str = "") -> str:
-    """The variable, or the default where it is unset or empty."""
-    return env.str(name, "") or default
+    """The variable, or the default where it is unset or blank."""
+    return env.str(name, "").strip() or default
 
 
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
@@ -68,33 +75,76 @@ def zone(name: str, default: str) -> str:
 def address(name: str, default: str) -> tuple[str, int]:
     """`host:port` as (host, port); an IPv6 host is written in brackets."""
     value = text(name, default)
-    try:
+    host, port = None, None
+    with contextlib.suppress(ValueError):
         parts = urlsplit(f"//{value}")
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
+        if parts.netloc == value and "@" not in value:
+            host, port = parts.hostname, parts.port
     if not host or port is None:
         refuse(f"{name} is {value!r}. Use host:port, such as 127.0.0.1:8000.")
     return host, port
 
 
 def url(name: str, default: str) -> str:
-    """An http or https address without a trailing slash."""
+    """An http or https address without a path."""
     value = text(name, default).rstrip("/")
+    if not _is_origin(value):
+        refuse(f"{name} is {value!r}. Use an address without a path, such as https://calls.example.com.")
+    return value
+
+
+def urls(name: str) -> list[str]:
+    """A comma-separated list of http or https addresses without a path; `*.` may stand for any subdomain."""
+    given = [word.rstrip("/") for word in words(name)]
+    for value in given:
+        if not _is_origin(value):
+            refuse(f"{name} holds {value!r}. Use addresses without a path, such as https://calls.example.com.")
+    return given
+
+
+def hosts(name: str) -> list[str]:
+    """A comma-separated list of host names, without scheme or port."""
+    given = words(name)
+    for value in given:
+        if not HOST.fullmatch(value):
+            refuse(f"{name} holds {value!r}. Use host names without scheme, port or path, such as calls.example.com.")
+    return given
+
+
+def _is_origin(value: str) -> bool:
     try:
         parts = urlsplit(value)
+        port = f":{parts.port}" if parts.port else ""
     except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        refuse(f"{name} is {value!r}. Use an address such as https://calls.example.com.")
+        return False
+    host = value.removeprefix(f"{parts.scheme}://").removesuffix(port)
+    return parts.scheme in {"http", "https"} and bool(HOST.fullmatch(host)) and host != "*"
+
+
+def database(name: str, default: str) -> dj_database_url.DBConfig:
+    """The address of a database on SQLite or PostgreSQL, as Django's settings want it."""
+    with contextlib.suppress(ValueError):
+        config = dj_database_url.parse(text(name, default))
+        # A database in memory would be another one for each thread.
+        if config["ENGINE"] in DATABASE_ENGINES and config["NAME"] != ":memory:":
+            return config
+    # The value isn't shown, since it may hold a password.
+    refuse(f"{name} is no address that can be used. Use one such as postgres://user:password@host:5432/ringdesk.")
+
+
+def redis(name: str) -> str:
+    """The address of a Redis server, or nothing."""
+    value = text(name)
+    if value and not value.startswith(("redis://", "rediss://", "unix://")):
+        refuse(f"{name} is no address that can be used. Use one such as redis://host:6379/0.")
     return value
 
 
 def data_folder(name: str, default: Path) -> Path:
-    """The folder for everything that Ringdesk keeps; made where it is missing."""
+    """The folder for everything that Ringdesk keeps; made where it is missing, for its owner alone."""
     folder = Path(text(name, str(default))).expanduser().resolve()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         refuse(f"{name}: {folder} can't be made ({error.strerror}). Set {name} to a folder that can be written.")
     return folder
@@ -106,10 +156,13 @@ def secret_key(name: str, folder: Path) -> str:
         return given
     file = folder / "secret_key"
     try:
-        with open(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as new:
-            new.write(secrets.token_urlsafe(50))
-    except FileExistsError:
-        pass
+        if not file.exists():
+            # Written whole before it gets its name, so that several starts at once agree on one key.
+            with tempfile.NamedTemporaryFile("w", dir=folder, prefix="secret_key.") as made:
+                made.write(secrets.token_urlsafe(50))
+                made.flush()
+                with contextlib.suppress(FileExistsError):
+                    os.link(made.name, file)
     except OSError as error:
         refuse(f"{file} can't be written ({error.strerror}). Set {name}, or make the folder writable.")
     key = file.read_text().strip()

@@ -6,7 +6,6 @@ docs/configuration.md lists every variable with its default.
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import dj_database_url
 from django.utils.translation import gettext_lazy as _
 
 from . import environment
@@ -26,14 +25,14 @@ DEMO = DEMO_MARK.exists()
 
 # Hosts and the addresses of pages
 
-ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS") or [
+ALLOWED_HOSTS = environment.hosts("ALLOWED_HOSTS") or [
     "localhost",
     "127.0.0.1",
     "[::1]",
     BIND_HOST,
     str(urlsplit(PUBLIC_URL).hostname),
 ]
-CSRF_TRUSTED_ORIGINS = [*environment.words("CSRF_TRUSTED_ORIGINS"), PUBLIC_URL]
+CSRF_TRUSTED_ORIGINS = [*environment.urls("CSRF_TRUSTED_ORIGINS"), PUBLIC_URL]
 BEHIND_HTTPS = PUBLIC_URL.startswith("https://")
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_HTTPS
 # The health checks are asked from inside, where there is no HTTPS.
@@ -97,8 +96,8 @@ TEMPLATES = [
 
 # Data
 
-DATABASE_URL = environment.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'ringdesk.sqlite3'}")
-DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
+SQLITE_FILE = str(DATA_DIR / "ringdesk.sqlite3")
+DATABASES = {"default": environment.database("DATABASE_URL", default=f"sqlite:///{SQLITE_FILE}")}
 ON_SQLITE = DATABASES["default"]["ENGINE"].endswith("sqlite3")
 if ON_SQLITE:
     DATABASES["default"]["OPTIONS"] = {
@@ -112,7 +111,7 @@ if ON_SQLITE:
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = environment.text("REDIS_URL")
+REDIS_URL = environment.redis("REDIS_URL")
 if REDIS_URL:
     CHANNEL_LAYERS = {
         "default": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 import requests
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
 from django.utils import timezone
 
 from calls.models import Person, Team, VendorApp
@@ -193,6 +195,70 @@ def test_an_installation_can_be_set_up_before_its_first_start(tmp_path: Path) ->
     assert (done.returncode, done.stdout) == (0, "lilei was created.\n")
 
 
+def manage(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """A command under way, in a process of its own."""
+    variables = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"} | environment
+    return subprocess.Popen(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT, env=variables, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def test_a_server_and_commands_may_start_at_once_on_an_empty_folder(tmp_path: Path) -> None:
+    commands = [manage(tmp_path, "agent", name) for name in ("lilei", "hanmeimei")]
+    with running_server(tmp_path) as server:
+        said = {command.communicate(PASSWORD, timeout=30)[0] for command in commands}
+        assert said == {"lilei was created.\n", "hanmeimei was created.\n"}
+        assert server.sql("SELECT count(*) FROM calls_person") == [(3,)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_database_is_not_locked_while_somebody_types_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = []
+
+    class Typing(io.StringIO):
+        def readline(self, size: int | None = -1) -> str:
+            locked.append(connection.in_atomic_block)
+            return PASSWORD
+
+    monkeypatch.setattr(sys, "stdin", Typing())
+    call_command("agent", "lilei", stdout=io.StringIO())
+    assert locked == [False]
+
+
+def test_the_first_admin_gets_another_name_where_somebody_has_it(tmp_path: Path) -> None:
+    assert manage(tmp_path, "agent", "admin", "--supervisor").communicate(PASSWORD, timeout=30)[0] == "admin was created.\n"
+    with running_server(tmp_path) as server:
+        roles = server.sql("SELECT username, role FROM calls_person ORDER BY id")
+        assert roles == [("admin", "supervisor"), ("admin1", "admin")]
+        assert "Sign in as  admin1 " in (tmp_path / "server.log").read_text()
+
+
+@pytest.mark.parametrize("broken", ["unreachable", "not a database"])
+def test_a_database_that_cannot_be_used_is_said_in_one_line(tmp_path: Path, broken: str) -> None:
+    url = f"sqlite:///{tmp_path}/nowhere/x.sqlite3"
+    if broken == "not a database":
+        (tmp_path / "x.sqlite3").write_text("something else" * 100)
+        url = f"sqlite:///{tmp_path}/x.sqlite3"
+    said = refused_start(tmp_path, DATABASE_URL=url)
+    assert "The database can't be used: " in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["", "x" * 61])
+def test_a_team_needs_a_name_that_fits(name: str) -> None:
+    with pytest.raises(CommandError, match="team name: "):
+        agent("lilei", "--team", name)
+    assert not Person.objects.exists()
+
+
+@pytest.mark.parametrize("secret", ["a/b", "a?b", "a b", "%41b", "ü", "../x", ""])
+def test_a_callback_secret_fits_into_an_address(secret: str) -> None:
+    with pytest.raises(CommandError, match="--callback-secret: "):
+        vendor_app("main", "--app-id", "a", "--aes-key", AES_KEY, "--callback-secret", secret)
+
+
 def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -222,6 +288,19 @@ def test_a_second_server_on_the_same_data_is_refused_in_one_line(server: Server)
         ("PUBLIC_URL", "calls.example.com"),
         ("PUBLIC_URL", "http://["),
         ("DATA_DIR", "/dev/null/data"),
+        ("DATABASE_URL", "ringdesk.sqlite3"),
+        ("DATABASE_URL", "postgres://user@host:port/name"),
+        ("DATABASE_URL", "mysql://user@host/name"),
+        ("REDIS_URL", "localhost:6379"),
+        ("DATABASE_URL", "sqlite://:memory:"),
+        ("PUBLIC_URL", "https://calls.example.com/path"),
+        ("PUBLIC_URL", "https://calls.example.com?x=1"),
+        ("PUBLIC_URL", "https://user:password@calls.example.com"),
+        ("PUBLIC_URL", "https://calls.example.com:99999"),
+        ("PUBLIC_URL", "https://calls example"),
+        ("BIND", "127.0.0.1:8000/path"),
+        ("CSRF_TRUSTED_ORIGINS", "calls.example.com"),
+        ("ALLOWED_HOSTS", "https://calls.example.com"),
     ],
 )
 def test_a_bad_setting_stops_the_start_with_a_line_that_names_it(tmp_path: Path, name: str, value: str) -> None:
@@ -248,6 +327,18 @@ def test_a_variable_left_empty_counts_as_unset(monkeypatch: pytest.MonkeyPatch) 
 def test_an_ipv6_address_to_bind_is_written_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BIND", "[::1]:8000")
     assert environment.address("BIND", "127.0.0.1:8000") == ("::1", 8000)
+
+
+def test_a_data_folder_that_is_made_is_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "new"))
+    assert environment.data_folder("DATA_DIR", tmp_path).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_refused_address_of_a_database_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://user:s3cret@host/name")
+    with pytest.raises(SystemExit) as refused:
+        environment.database("DATABASE_URL", "")
+    assert "s3cret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("value", ["http://[", "ftp://calls.example.com", "https://", "//calls.example.com"])
@@ -322,9 +413,50 @@ def test_the_sandbox_refuses_a_port_in_use(sandbox: Sandbox) -> None:
         sandbox_command("--bind", f"127.0.0.1:{sandbox.port}")
 
 
+def test_the_demo_rings_and_ctrl_c_ends_all_of_it(tmp_path: Path) -> None:
+    port = free_port()
+    demo = manage(tmp_path, "demo", BIND=f"127.0.0.1:{port}")
+    assert demo.stdout
+    try:
+        printed = [demo.stdout.readline() for _ in range(6)]
+        assert printed[0] == f"The demo is at http://127.0.0.1:{port}. Sign in as:\n"
+        assert [line.split()[0] for line in printed[1:5]] == ["lilei", "hanmeimei", "zhaomin", "admin"]
+        session = Server(tmp_path, port, {}, demo).sign_in("lilei", "ringdesk-demo")
+        give_up_at = time.monotonic() + 20
+        while 'data-status="ringing"' not in session.get(f"http://127.0.0.1:{port}/", timeout=10).text:
+            assert time.monotonic() < give_up_at, "no call rang"
+            time.sleep(0.2)
+    finally:
+        demo.send_signal(signal.SIGINT)
+        rest, _ = demo.communicate(timeout=20)
+    assert (demo.returncode, "Traceback" in rest) == (0, False)
+    with socket.socket() as again:
+        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        again.bind(("127.0.0.1", port))
+
+
 def test_the_demo_refuses_a_folder_with_real_data(tmp_path: Path) -> None:
     (tmp_path / "ringdesk.sqlite3").touch()
     assert "holds real data" in refused_start(tmp_path, "demo")
+
+
+@pytest.mark.parametrize("variable", [("DATABASE_URL", "sqlite:////tmp/real.sqlite3"), ("REDIS_URL", "redis://127.0.0.1:1")])
+def test_the_demo_refuses_a_database_or_redis_of_its_own_choosing(tmp_path: Path, variable: tuple[str, str]) -> None:
+    said = refused_start(tmp_path, "demo", **dict([variable]))
+    assert said == "CommandError: The demo keeps its data to itself; unset DATABASE_URL and REDIS_URL."
+
+
+@pytest.mark.parametrize("target", ["demo", "run", "test"])
+def test_a_python_that_is_too_old_is_said_in_one_line(tmp_path: Path, target: str) -> None:
+    old = tmp_path / "python"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    done = subprocess.run(
+        ["make", "--no-print-directory", target, f"PYTHON={old}", f"VENV={tmp_path}/venv"],
+        cwd=ROOT, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert done.stdout == f"Ringdesk needs Python 3.11 or later as {old}; set PYTHON=... to one.\n"
 
 
 def test_the_first_start_makes_an_admin_and_later_ones_do_not(tmp_path: Path) -> None:

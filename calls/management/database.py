@@ -1,10 +1,39 @@
+"""Bringing the database up to date: by one process at a time, whoever else starts at the same moment."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
 from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import Error as DatabaseError
 from django.db import connection
 
 from calls.models import Person
 
 
-def make_database_if_missing() -> None:
-    """So that an installation can be set up by commands before its first start."""
-    if Person._meta.db_table not in connection.introspection.table_names():
+def bring_up_to_date() -> None:
+    """Raises: CommandError where the database can't be used."""
+    with _alone():
         call_command("migrate", verbosity=0)
+
+
+def make_if_missing() -> None:
+    """So that an installation can be set up by commands before its first start.
+
+    Raises: CommandError where the database can't be used.
+    """
+    with _alone():
+        if Person._meta.db_table not in connection.introspection.table_names():
+            call_command("migrate", verbosity=0)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    try:
+        with (settings.DATA_DIR / "migrate.lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+    except DatabaseError as error:
+        raise CommandError(f"The database can't be used: {str(error).splitlines()[0]}") from None

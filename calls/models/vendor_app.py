@@ -15,6 +15,8 @@ AES_KEY = RegexValidator(
     _("The vendor's encoding_aes_key has 43 letters and digits, or 32 characters. Copy it whole, without blanks."),
 )
 
+IN_AN_ADDRESS = RegexValidator(r"^[A-Za-z0-9_-]+\Z", _("Use letters, digits, - and _ alone: this is part of an address."))
+
 
 def new_callback_secret() -> str:
     return secrets.token_urlsafe(24)
@@ -65,6 +67,7 @@ class VendorApp(models.Model):
         max_length=100,
         unique=True,
         default=new_callback_secret,
+        validators=[IN_AN_ADDRESS],
         help_text=_("Part of the callback address. Whoever knows the address can send callbacks."),
     )
     allowlist = models.TextField(

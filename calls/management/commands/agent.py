@@ -5,10 +5,10 @@ from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, no_translations
 from django.db import transaction
 
-from calls.management.database import make_database_if_missing
+from calls.management import database
 from calls.models import Person, Team
 
 
@@ -26,12 +26,14 @@ class Command(BaseCommand):
         parser.add_argument("--all-accounts", action="store_true", help="sees the calls of every account, future ones too")
         parser.add_argument("--team", action="append", default=[], help="sees its accounts' calls; made where it is missing")
 
+    @no_translations
     def handle(self, **options: Any) -> None:
-        make_database_if_missing()
+        database.make_if_missing()
+        password = _password()  # before the transaction, which would keep callbacks waiting for whoever types it
         with transaction.atomic():
-            self._create_or_update(options)
+            self._create_or_update(options, password)
 
-    def _create_or_update(self, options: dict[str, Any]) -> None:
+    def _create_or_update(self, options: dict[str, Any], password: str) -> None:
         person = Person.objects.filter(username=options["username"]).first() or Person(username=options["username"])
         if options["name"] is not None:
             person.name = options["name"]
@@ -40,24 +42,18 @@ class Command(BaseCommand):
         if options["all_accounts"]:
             person.all_accounts = True
         created = person.pk is None
-        self._set_password(person, created)
-        try:
-            person.full_clean()
-        except ValidationError as error:
-            raise CommandError(
-                "\n".join(f"{field}: {'; '.join(texts)}" for field, texts in error.message_dict.items())
-            ) from None
-        person.save()
-        for name in options["team"]:
-            person.teams.add(Team.objects.get_or_create(name=name)[0])
+        if password:
+            self._set_password(person, password)
+        elif created:
+            raise CommandError("A new person needs a password: give it on standard input.")
+        teams = [Team.objects.filter(name=name).first() or Team(name=name) for name in options["team"]]
+        for row in (person, *teams):
+            _check(row)
+            row.save()
+        person.teams.add(*teams)
         self.stdout.write(f"{person.username} was {'created' if created else 'updated'}.")
 
-    def _set_password(self, person: Person, required: bool) -> None:
-        password = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
-        if not password:
-            if required:
-                raise CommandError("A new person needs a password: give it on standard input.")
-            return
+    def _set_password(self, person: Person, password: str) -> None:
         try:
             validate_password(password, person)
         except ValidationError as error:
@@ -65,3 +61,16 @@ class Command(BaseCommand):
             self.stderr.write(self.style.WARNING(f"A weak password: {' '.join(error.messages)}"))
         person.set_password(password)
         person.must_change_password = False
+
+
+def _password() -> str:
+    return getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+
+
+def _check(row: Person | Team) -> None:
+    try:
+        row.full_clean()
+    except ValidationError as error:
+        kind = "" if isinstance(row, Person) else "team "
+        lines = [f"{kind}{field}: {'; '.join(texts)}" for field, texts in error.message_dict.items()]
+        raise CommandError("\n".join(lines)) from None

@@ -1,11 +1,12 @@
+import getpass
 import sys
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, no_translations
 
-from calls.management.database import make_database_if_missing
+from calls.management import database
 from calls.models import VendorApp
 
 # Option, field of VendorApp
@@ -40,8 +41,9 @@ class Command(BaseCommand):
         parser.add_argument("--ring-seconds", type=int, help="how long a call is taken to ring")
         parser.add_argument("--allowlist", help="addresses or networks that callbacks may come from, with blanks between")
 
+    @no_translations
     def handle(self, **options: Any) -> None:
-        make_database_if_missing()
+        database.make_if_missing()
         app = VendorApp.objects.filter(name=options["name"]).first() or VendorApp(name=options["name"])
         for option, field in FIELDS.items():
             if (value := options[option]) is not None:
@@ -53,16 +55,17 @@ class Command(BaseCommand):
             app.access_token = ""
         if options["access_token"]:
             app.app_secret = ""
+        app.forget_token()
         try:
             app.full_clean()
         except ValidationError as error:
             raise CommandError(_in_lines(error)) from None
-        app.forget_token()
         app.save()
         self.stdout.write(app.callback_url)
 
     def _line_of_input(self, option: str) -> str:
-        line = sys.stdin.readline().strip()
+        asked = getpass.getpass(f"{option.replace('_', '-')}: ") if sys.stdin.isatty() else sys.stdin.readline()
+        line = asked.strip()
         if not line:
             raise CommandError(f"--{option.replace('_', '-')} is -, but standard input has no line for it.")
         return line

@@ -2,10 +2,10 @@ import threading
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from calls.management import database
 from calls.models import Account, Person, Team, VendorApp
 from calls.vendor.sandbox import ACCOUNTS, Caller, Sandbox
 from dashboard.server import CantStart, listening_socket, serve, sole_server
@@ -32,12 +32,14 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         if not settings.DEMO and any(settings.DATA_DIR.glob("*.sqlite3")):
             raise CommandError(f"{settings.DATA_DIR} holds real data; the demo needs a folder of its own (DATA_DIR).")
+        if settings.DATABASES["default"]["NAME"] != settings.SQLITE_FILE or settings.REDIS_URL:
+            raise CommandError("The demo keeps its data to itself; unset DATABASE_URL and REDIS_URL.")
         settings.DEMO_MARK.touch()
         settings.DEMO = True
         try:
             with sole_server(settings.DATA_DIR):
                 listener = listening_socket(settings.BIND_HOST, settings.BIND_PORT)
-                call_command("migrate", verbosity=0)
+                database.bring_up_to_date()
                 with Sandbox() as vendor:
                     app = self._create_data(vendor)
                     host, port = listener.getsockname()[:2]

@@ -1,10 +1,11 @@
+import itertools
 import secrets
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from calls.management import database
 from calls.models import Person
 from dashboard.server import CantStart, listening_socket, serve, sole_server
 
@@ -17,7 +18,7 @@ class Command(BaseCommand):
         try:
             with sole_server(settings.DATA_DIR):
                 listener = listening_socket(settings.BIND_HOST, settings.BIND_PORT)
-                call_command("migrate", verbosity=0)
+                database.bring_up_to_date()
                 self._create_first_admin()
                 serve(listener, self._announce)
         except CantStart as error:
@@ -28,10 +29,16 @@ class Command(BaseCommand):
     def _create_first_admin(self) -> None:
         if Person.objects.filter(role=Person.Role.ADMIN).exists():
             return
-        password = secrets.token_urlsafe(9)
-        Person.objects.create_superuser("admin", password, must_change_password=True)
-        self.stdout.write(f"First start. Sign in as  admin  with the one-time password  {password}")
+        username, password = _free_username("admin"), secrets.token_urlsafe(9)
+        Person.objects.create_superuser(username, password, must_change_password=True)
+        self.stdout.write(f"No admin yet. Sign in as  {username}  with the one-time password  {password}")
 
     def _announce(self) -> None:
         self.stdout.write(f"Ringdesk is at {settings.PUBLIC_URL} (data in {settings.DATA_DIR}). Ctrl-C stops it.")
         self.stdout.flush()
+
+
+def _free_username(wanted: str) -> str:
+    """This name, or one with a number where somebody has it: a start never changes who somebody is."""
+    names = (f"{wanted}{number or ''}" for number in itertools.count())
+    return next(name for name in names if not Person.objects.filter(username=name).exists())
