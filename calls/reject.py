@@ -72,9 +72,10 @@ def _carry_out(attempt: Attempt, call: Call, left: Callable[[], float], not_this
         attempt.result, attempt.message = Attempt.Result.NOT_SENT, str(error)
     except client.NoAnswer as error:
         attempt.result, attempt.message, attempt.answer = Attempt.Result.UNCONFIRMED, str(error), error.raw
+    attempt.answered_at = timezone.now()
     if attempt.milliseconds is None:
         attempt.milliseconds = round((time.monotonic() - started) * 1000)
-    attempt.save(update_fields=["result", "errcode", "message", "answer", "milliseconds"])
+    attempt.save(update_fields=["result", "errcode", "message", "answer", "answered_at", "milliseconds"])
     metrics.REJECTS.labels(attempt.result).inc()
     return token
 

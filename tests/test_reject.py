@@ -145,6 +145,16 @@ def test_how_long_the_vendor_took_is_on_record(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.django_db
+def test_the_time_to_reject_counts_the_token_that_had_to_be_fetched_first(sandbox: Sandbox) -> None:
+    sandbox.misbehave("/oauth/token", "slow")  # 1.5 s
+    call = call_at(sandbox)
+    reject(call.pk, make_agent())
+    took = now_of(call).rejected_after
+    assert took is not None
+    assert took > timedelta(seconds=1.5)
+
+
+@pytest.mark.django_db
 def test_a_claim_is_given_up_once_the_vendor_has_answered(sandbox: Sandbox) -> None:
     call, person = call_at(sandbox), make_agent()
     reject(call.pk, person)

@@ -239,9 +239,9 @@ class Call(models.Model):
     def rejected_after(self) -> timedelta | None:
         """From the callback to the vendor's acceptance; None where the vendor accepted nothing."""
         last = self.last_attempt
-        if last is None or last.result != last.Result.ACCEPTED:
+        if last is None or last.result != last.Result.ACCEPTED or last.answered_at is None:
             return None
-        return last.started_at + timedelta(milliseconds=last.milliseconds or 0) - self.received_at
+        return last.answered_at - self.received_at
 
 
 def outcome_of(results: Iterable[str], ended: bool) -> Call.Outcome:
