@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 from django_htmx.http import HttpResponseClientRedirect
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from calls.live.consumer import language_of
+from calls.language import language_of
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 

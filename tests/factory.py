@@ -86,7 +86,12 @@ def make_calls(number: int, account: Account | None = None, **fields: Any) -> li
 
 
 def make_attempt(call: Call, person: Person, **fields: Any) -> Attempt:
-    defaults = {"result": Attempt.Result.ACCEPTED, "errcode": "0", "milliseconds": 380, "started_at": timezone.now()}
+    defaults: dict[str, Any] = {
+        "result": Attempt.Result.ACCEPTED,
+        "errcode": "0",
+        "milliseconds": 380,
+        "started_at": timezone.now(),
+    }
     values = defaults | fields
     answered_at = values["started_at"] + timedelta(milliseconds=values["milliseconds"] or 0)
     return Attempt.objects.create(call=call, person=person, **{"answered_at": answered_at} | values)

@@ -217,12 +217,13 @@ def test_a_server_and_commands_may_start_at_once_on_an_empty_folder(tmp_path: Pa
 def test_the_database_is_not_locked_while_somebody_types_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
     locked = []
 
-    class Typing(io.StringIO):
-        def readline(self, size: int | None = -1) -> str:
-            locked.append(connection.in_atomic_block)
-            return PASSWORD
+    def typed() -> str:
+        locked.append(connection.in_atomic_block)
+        return PASSWORD
 
-    monkeypatch.setattr(sys, "stdin", Typing())
+    typing = io.StringIO()
+    monkeypatch.setattr(typing, "readline", typed)
+    monkeypatch.setattr(sys, "stdin", typing)
     call_command("agent", "lilei", stdout=io.StringIO())
     assert locked == [False]
 

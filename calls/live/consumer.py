@@ -11,6 +11,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
+from ..language import language_of
 from ..models import Person
 from ..models.person import Sight
 from .hub import SIGNED_OUT, Socket, hub
@@ -29,7 +30,7 @@ class BoardConsumer(AsyncWebsocketConsumer):
             return
         await self.accept()
         person = self.scope["user"]
-        if not person.is_authenticated:
+        if not person.is_authenticated or person.must_change_password:
             # Closed only now, since a browser can't see why a socket was never accepted.
             await self.close(SIGNED_OUT)
             return
@@ -61,12 +62,6 @@ class BoardConsumer(AsyncWebsocketConsumer):
             await self.send(text_data=item)
 
 
-def language_of(cookies: dict[str, str]) -> str:
-    """The language that the reader chose, or the installation's."""
-    chosen = cookies.get(settings.LANGUAGE_COOKIE_NAME, "")
-    return chosen if chosen in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
-
-
 def comes_from_our_page(scope: dict[str, Any]) -> bool:
     """Whether a socket was opened by a page of ours. CSRF protection doesn't cover sockets, so their Origin must be checked.
 
@@ -80,4 +75,7 @@ def comes_from_our_page(scope: dict[str, Any]) -> bool:
     if b"origin" not in headers:
         return True
     origin = headers[b"origin"].decode("latin1")
-    return urlsplit(origin).netloc.lower() == host.lower() or origin in settings.CSRF_TRUSTED_ORIGINS
+    try:
+        return urlsplit(origin).netloc.lower() == host.lower() or origin in settings.CSRF_TRUSTED_ORIGINS
+    except ValueError:  # no address at all
+        return False

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import heapq
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,12 +19,12 @@ from typing import TypeVar
 
 from channels.layers import get_channel_layer
 from django.contrib.sessions.models import Session
-from django.db import Error as DatabaseError
 from django.db import close_old_connections
+from django.db.models import Count, F, Sum
 from django.utils import timezone
 
 from .. import metrics
-from ..models import Person
+from ..models import Account, Person
 from ..models.person import Sight
 from . import publish, render
 from .render import Audience, Rendered
@@ -41,6 +41,7 @@ SIGNED_OUT = 4401
 TOO_SLOW = 4408
 
 T = TypeVar("T")
+Assignments = tuple[int, int | None, int | None]
 
 
 @dataclass(eq=False)
@@ -75,6 +76,8 @@ class Hub:
         self._changed: set[int] = set()
         self._deadlines: dict[int, datetime] = {}
         self._by_time: list[tuple[datetime, int]] = []
+        self._assignments: Assignments | None = None  # as the boards that were sent show them
+        self._failing: set[str] = set()  # work that failed and has not succeeded since; no page is told that it is live
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -82,8 +85,8 @@ class Hub:
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "render")
         publish.bind(asyncio.get_running_loop())
-        for work in (self._listen, self._deliver, self._beat, self._check_rights):
-            self._tasks.append(asyncio.create_task(_forever(work)))
+        for work in (self._listen, self._deliver, self._check_rights):
+            self._tasks.append(asyncio.create_task(self._forever(work)))
 
     async def stop(self) -> None:
         publish.bind(None)
@@ -105,12 +108,26 @@ class Hub:
             group.discard(socket)
         metrics.SOCKETS.set(len(self._sockets))
 
+    async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run it, and run it again after an error: while the database or the channel layer is away, and when it is back."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                self._failing.add(work.__name__)
+                logger.exception("the hub's %s failed; trying again in a second", work.__name__)
+            await asyncio.sleep(1)
+
+    def _works(self, work: Callable[[], Awaitable[None]]) -> None:
+        self._failing.discard(work.__name__)
+
     async def _listen(self) -> None:
         """Take changes from the channel layer."""
         layer = get_channel_layer()
         assert layer is not None
         channel = await layer.new_channel("hub")
         await layer.group_add(publish.GROUP, channel)
+        self._works(self._listen)
         # What was published before the subscription stood is in the database.
         self._send_whole_boards()
         renew_at = _clock() + SUBSCRIPTION_RENEWED_EVERY
@@ -139,19 +156,26 @@ class Hub:
         self._wake.set()
 
     async def _deliver(self) -> None:
-        """Rounds of fetching, rendering and queueing, for as long as there is anything to send."""
+        """Rounds of fetching, rendering and queueing. A page hears that it is live only after all that it was to be sent."""
+        beat_at = _clock() + BEAT_EVERY
         while True:
-            await self._something_to_do()
+            await self._something_to_do(beat_at)
             if self._newcomers:
                 await self._deliver_boards()
             if self._changed:
                 await self._deliver_cards()
+            self._works(self._deliver)
+            if _clock() >= beat_at:
+                self._beat()
+                beat_at = _clock() + BEAT_EVERY
 
-    async def _something_to_do(self) -> None:
-        """Wait until a change or a newcomer arrives, or a card changes by the clock."""
+    async def _something_to_do(self, beat_at: float) -> None:
+        """Wait until a change or a newcomer arrives, a card changes by the clock, or a beat is due."""
         if not self._changed and not self._newcomers:
-            due = (self._by_time[0][0] - timezone.now()).total_seconds() if self._by_time else None
-            if due is None or due > 0:
+            due = beat_at - _clock()
+            if self._by_time:
+                due = min(due, (self._by_time[0][0] - timezone.now()).total_seconds())
+            if due > 0:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), due)
         self._wake.clear()
@@ -165,6 +189,8 @@ class Hub:
     async def _deliver_boards(self) -> None:
         newcomers, self._newcomers = self._newcomers, set()
         try:
+            if self._assignments is None:
+                self._assignments = await self._in_thread(_assignments)
             rendered = await self._in_thread(render.boards, {socket.audience for socket in newcomers})
         except BaseException:
             self._newcomers |= newcomers & self._sockets
@@ -179,13 +205,15 @@ class Hub:
 
     async def _deliver_cards(self) -> None:
         changed, self._changed = self._changed, set()
+        sockets = self._sockets - self._newcomers
         try:
-            rendered = await self._in_thread(render.cards, changed, {socket.audience for socket in self._sockets})
+            rendered = await self._in_thread(render.cards, changed, {socket.audience for socket in sockets})
         except BaseException:
             self._changed |= changed
             raise
         self._note_deadlines(rendered)
-        for socket in list(self._sockets):
+        # Whoever came, or sees something else, since then is sent a board next, and no card before it.
+        for socket in sockets & (self._sockets - self._newcomers):
             if text := rendered.texts.get(socket.audience):
                 socket.put(text)
 
@@ -197,17 +225,13 @@ class Hub:
                 self._deadlines[pk] = at
                 heapq.heappush(self._by_time, (at, pk))
 
-    async def _beat(self) -> None:
+    def _beat(self) -> None:
         """Show every page that it is live; and renew the boards that could not show everything."""
-        while True:
-            await asyncio.sleep(BEAT_EVERY)
-            if self._sockets:
-                text = render.beat(timezone.now())
-                for socket in list(self._sockets):
-                    socket.put(text)
-            if self._cut_short:
-                self._newcomers |= self._cut_short
-                self._wake.set()
+        if not self._failing:
+            text = render.beat(timezone.now())
+            for socket in self._sockets - self._newcomers:
+                socket.put(text)
+        self._newcomers |= self._cut_short
 
     async def _check_rights(self) -> None:
         """Close the sockets of people who may no longer look, and give a new board to those who see something else now.
@@ -216,22 +240,26 @@ class Hub:
         """
         while True:
             await asyncio.sleep(RIGHTS_CHECKED_EVERY)
-            if not self._sockets:
-                continue
-            sockets = list(self._sockets)
-            try:
-                rights = await self._in_thread(_rights, sockets)
-            except DatabaseError:
-                logger.exception("rights could not be checked; trying again in a second")
-                continue
-            for socket in sockets:
-                sight = rights.get(socket)
-                if sight is None:
-                    socket.close(SIGNED_OUT)
-                elif sight != socket.audience.sight:
-                    socket.audience = Audience(sight, socket.audience.language)
-                    self._newcomers.add(socket)
-                    self._wake.set()
+            if self._sockets:
+                sockets = list(self._sockets)
+                rights, assignments = await self._in_thread(lambda: (_rights(sockets), _assignments()))  # noqa: B023
+                self._apply(rights, sockets)
+                if assignments != self._assignments:
+                    self._assignments = assignments
+                    self._send_whole_boards()
+            else:
+                self._assignments = None
+            self._works(self._check_rights)
+
+    def _apply(self, rights: Mapping[Socket, Sight], sockets: Iterable[Socket]) -> None:
+        for socket in sockets:
+            sight = rights.get(socket)
+            if sight is None:
+                socket.close(SIGNED_OUT)
+            elif sight != socket.audience.sight:
+                socket.audience = Audience(sight, socket.audience.language)
+                self._newcomers.add(socket)
+                self._wake.set()
 
     async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
         """Do what queries or takes long in the hub's own thread; the event loop goes on meanwhile."""
@@ -244,12 +272,12 @@ class Hub:
 
 
 def _rights(sockets: Iterable[Socket]) -> dict[Socket, Sight]:
-    """What each socket's person sees now; without those who were signed out, deactivated, or given another password."""
+    """What each socket's person sees now; without those who were signed out, deactivated, or have to choose a password."""
     sockets = list(sockets)
     people = {
         person.pk: person
         for person in Person.objects.filter(
-            pk__in={socket.person_id for socket in sockets}, is_active=True
+            pk__in={socket.person_id for socket in sockets}, is_active=True, must_change_password=False
         ).prefetch_related("teams")
     }
     sessions = set(
@@ -266,18 +294,15 @@ def _rights(sockets: Iterable[Socket]) -> dict[Socket, Sight]:
     }
 
 
+def _assignments() -> Assignments:
+    """Another value where an account went to another team: cheap to ask for every second, and independent of who did it."""
+    assigned = Account.objects.filter(team__isnull=False)
+    found = assigned.aggregate(count=Count("pk"), teams=Sum("team_id"), pairs=Sum(F("pk") * F("team_id")))
+    return found["count"], found["teams"], found["pairs"]
+
+
 def _clock() -> float:
     return asyncio.get_running_loop().time()
-
-
-async def _forever(work: Callable[[], object]) -> None:
-    """Run it, and run it again after an error: while the database or the channel layer is away, and when it is back."""
-    while True:
-        try:
-            await work()  # type: ignore[misc]
-        except Exception:
-            logger.exception("the hub's %s failed; trying again in a second", work.__name__)
-        await asyncio.sleep(1)
 
 
 hub = Hub()

@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from calls.vendor.sandbox import call_notice
+from calls.vendor.sandbox import Sandbox, call_notice
 from tests.desk import Desk
 from tests.factory import PASSWORD
 from tests.server import Server
@@ -139,12 +139,21 @@ def test_a_card_changes_by_itself_when_the_ring_window_runs_out(desk: Desk) -> N
             assert 'data-status="ringing"' in message
 
 
+def test_somebody_who_has_to_choose_a_password_first_is_shown_nothing(desk: Desk) -> None:
+    agent = desk.person()
+    desk.server.sql("UPDATE calls_person SET must_change_password = true WHERE username = ?", agent)
+    with socket_of(desk.server, agent) as socket:
+        assert close_code(socket) == 4401
+
+
 def test_a_socket_without_a_sign_in_is_accepted_and_closed_with_4401(server: Server) -> None:
     with socket_of(server) as socket:
         assert close_code(socket) == 4401
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://127.0.0.1.evil.example"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://127.0.0.1.evil.example", "http://["]
+)
 def test_a_foreign_origin_is_refused(desk: Desk, origin: str) -> None:
     agent = desk.person()
     with pytest.raises(InvalidStatus) as refused, socket_of(desk.server, agent, Origin=origin):
@@ -196,6 +205,38 @@ def test_leaving_a_team_takes_its_calls_off_the_board(desk: Desk) -> None:
         card(next_with(socket, 'id="board"'), pk)
         desk.leave_team(agent)
         assert "<article" not in next_with(socket, 'id="board"')
+
+
+def test_an_account_that_goes_to_another_team_by_whatever_way_takes_its_calls_along(desk: Desk) -> None:
+    [agent] = desk.staffed(1)
+    pk = desk.call_pk(desk.call())
+    with socket_of(desk.server, agent) as socket:
+        card(next_with(socket, 'id="board"'), pk)
+        desk.server.sql("UPDATE calls_account SET team_id = NULL WHERE wxid = ?", desk.wxid)
+        while "<article" in next_with(socket, 'id="board"'):
+            pass
+
+
+def test_an_account_moved_in_the_admin_is_with_its_new_team_alone(desk: Desk, sandbox: Sandbox) -> None:
+    other = Desk(desk.server, sandbox)
+    [here], [there], boss = desk.staffed(1), other.staffed(1), desk.person()
+    desk.server.sql("UPDATE calls_person SET role = 'admin' WHERE username = ?", boss)
+    admin = desk.server.sign_in(boss, PASSWORD)
+    pk = desk.call_pk(desk.call())
+    [(account,)] = desk.server.sql("SELECT id FROM calls_account WHERE wxid = ?", desk.wxid)
+    teams = [desk.server.sql("SELECT id FROM calls_team WHERE name = ?", one.team)[0][0] for one in (desk, other)]
+    with socket_of(desk.server, here) as mine, socket_of(desk.server, there) as theirs:
+        card(next_with(mine, 'id="board"'), pk)
+        assert "<article" not in next_with(theirs, 'id="board"')
+        for _ in range(4):
+            teams.reverse()
+            mine, theirs = theirs, mine
+            form = {"name": "moved", "team": teams[0], "csrfmiddlewaretoken": admin.cookies["csrftoken"]}
+            address = f"{desk.server.url}/admin/calls/account/{account}/change/"
+            assert admin.post(address, data=form, timeout=10, allow_redirects=False).status_code == 302
+            card(next_with(mine, f'id="call-{pk}"'), pk)
+            while "<article" in next_with(theirs, 'id="board"'):
+                pass
 
 
 def test_joining_a_team_by_the_command_shows_its_calls(desk: Desk) -> None:

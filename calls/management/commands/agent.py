@@ -47,7 +47,8 @@ class Command(BaseCommand):
         elif created:
             raise CommandError("A new person needs a password: give it on standard input.")
         teams = [Team.objects.filter(name=name).first() or Team(name=name) for name in options["team"]]
-        for row in (person, *teams):
+        rows: list[Person | Team] = [person, *teams]
+        for row in rows:
             _check(row)
             row.save()
         person.teams.add(*teams)
