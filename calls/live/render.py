@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.db.models import Q
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
@@ -28,9 +29,10 @@ class Audience:
 class Board:
     """What a page shows at one moment."""
 
-    ringing: list[Call]
+    ringing: list[Call]  # and those being rejected, or unconfirmed
     more: int  # ringing calls beyond those shown
     ended: list[Call]
+    sees_nothing: bool  # whether its person is in no team, and so will see no call either
 
 
 @dataclass
@@ -46,11 +48,14 @@ def board_for(sight: Sight) -> Board:
     """The board of whoever sees this: ringing calls oldest first, ended ones newest first."""
     now = timezone.now()
     seen = Call.objects.seen_by(sight)
-    active = seen.active(now)
-    ringing = list(active.for_card().order_by("received_at", "id")[: RINGING_SHOWN + 1])
-    more = active.count() - RINGING_SHOWN if len(ringing) > RINGING_SHOWN else 0
-    ended = list(seen.over(now).for_card().order_by("-received_at", "-id")[:ENDED_SHOWN])
-    return Board(ringing[:RINGING_SHOWN], more, ended)
+    active = seen.active(now).for_card().order_by("received_at", "id")
+    handled = Q(outcome=Call.Outcome.UNCONFIRMED)  # somebody clicked: being rejected, or nobody knows whether it was
+    ringing = list(active.exclude(handled)[: RINGING_SHOWN + 1])
+    more = seen.active(now).exclude(handled).count() - RINGING_SHOWN if len(ringing) > RINGING_SHOWN else 0
+    shown = [*ringing[:RINGING_SHOWN], *active.filter(handled)[:RINGING_SHOWN]]
+    shown.sort(key=lambda call: (call.received_at, call.pk))
+    ended = list(seen.recently_over(now).for_card().order_by("-received_at", "-id")[:ENDED_SHOWN])
+    return Board(shown, more, ended, sees_nothing=not sight.all and not sight.teams)
 
 
 def cards(changed: Collection[int], audiences: Iterable[Audience]) -> Rendered:
@@ -102,6 +107,7 @@ class _Drawing:
             "ringing": [self.card(call, language) for call in board.ringing],
             "ended": [self.card(call, language) for call in board.ended],
             "more": board.more,
+            "sees_nothing": board.sees_nothing,
             "now": timezone.now(),
         }
         with translation.override(language):

@@ -50,13 +50,16 @@ class CallQuerySet(models.QuerySet["Call"]):
         )
 
     def over(self, now: datetime) -> CallQuerySet:
-        """Calls that the board is done with, of the last hours."""
+        """Calls that nothing can happen to any more."""
         return self.filter(
             Q(outcome__in=[Call.Outcome.REJECTED, Call.Outcome.RULE])
             | Q(ended_at__isnull=False)
-            | (Q(rings_until__lte=now) & (Q(claimed_until=None) | Q(claimed_until__lte=now))),
-            received_at__gt=now - RECENT,
+            | (Q(rings_until__lte=now) & (Q(claimed_until=None) | Q(claimed_until__lte=now)))
         )
+
+    def recently_over(self, now: datetime) -> CallQuerySet:
+        """Calls that the board still shows as ended."""
+        return self.over(now).filter(received_at__gt=now - RECENT)
 
     def for_card(self) -> CallQuerySet:
         """With all that a card shows: account, team, contact, who handles it, attempts, and earlier calls counted."""
@@ -121,9 +124,10 @@ class CallQuerySet(models.QuerySet["Call"]):
     def end(self, account_id: int, voipid: str, now: datetime) -> int | None:
         """Note that the vendor said that a call is over.
 
-        Returns: the call's id, or None where it isn't known, or has ended before.
+        Returns: the call's id, or None where it isn't known, or is over already: what history says of it stays.
         """
-        call = self.select_for_update().filter(account=account_id, voipid=voipid, ended_at=None).first()
+        still_open = Q(rings_until__gt=now) | Q(claimed_until__gt=now)
+        call = self.select_for_update().filter(still_open, account=account_id, voipid=voipid, ended_at=None).first()
         if call is None:
             return None
         call.ended_at = now
@@ -199,24 +203,28 @@ class Call(models.Model):
         return f"{self.contact} → {self.account}"
 
     @cached_property
+    def as_of(self) -> datetime:
+        """The moment for which the status holds. Taken once, so that one rendering of a card never shows two."""
+        return timezone.now()
+
+    @cached_property
     def status(self) -> str:
-        """What the card shows. Taken once, so that one rendering of a card never shows two moments."""
-        now = timezone.now()
+        """What the card shows."""
         if self.outcome in {self.Outcome.REJECTED, self.Outcome.RULE}:
             return self.Status.REJECTED
         if self.ended_at:
             return self.Status.ENDED
-        if self.claimed_until and self.claimed_until > now:
+        if self.claimed_until and self.claimed_until > self.as_of:
             return self.Status.REJECTING
         if self.outcome == self.Outcome.UNCONFIRMED:
             return self.Status.UNCONFIRMED
-        return self.Status.RINGING if self.rings_until > now else self.Status.MISSED
+        return self.Status.RINGING if self.rings_until > self.as_of else self.Status.MISSED
 
     @cached_property
     def is_over(self) -> bool:
         """Whether the board is done with it. An unconfirmed call is, once its ring window has passed."""
         if self.status == self.Status.UNCONFIRMED:
-            return self.rings_until <= timezone.now()
+            return self.rings_until <= self.as_of
         return self.status not in {self.Status.RINGING, self.Status.REJECTING}
 
     @property

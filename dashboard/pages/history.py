@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET
 
@@ -22,7 +23,8 @@ OTHER_CALLS = 10
 @require_GET
 def history(request: SignedInRequest) -> HttpResponse:
     """Calls newest first, filtered by the query; each page begins after the last call of the one before."""
-    filtered = CallFilter(request.GET, Call.objects.seen_by(request.user.sight), person=request.user)
+    sight = request.user.sight
+    filtered = CallFilter(request.GET, Call.objects.seen_by(sight), sight)
     # A filter that makes no sense finds nothing, and says why; it never silently finds everything.
     calls = filtered.qs.for_history() if filtered.is_valid() else Call.objects.none()
     if after := _place(request.GET.get("after", "")):
@@ -35,7 +37,10 @@ def history(request: SignedInRequest) -> HttpResponse:
         "filtered": any(request.GET.get(name) for name in filtered.filters),
         "now": timezone.now(),
     }
-    return render(request, "history/_table.html" if request.htmx else "history/page.html", context)
+    response = render(request, "history/_table.html" if request.htmx else "history/page.html", context)
+    # Page and fragment share an address: without this the browser's Back button would show the fragment alone.
+    patch_vary_headers(response, ["HX-Request"])
+    return response
 
 
 @require_GET

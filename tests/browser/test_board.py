@@ -237,3 +237,35 @@ def test_history_is_filtered_at_once_and_the_address_says_so(desk: Desk, window:
     assert "kind=1" in page.url
     page.reload()
     expect(page.locator(f"tr[data-call='{voice}']")).to_have_count(0)
+
+
+def test_the_way_back_leads_to_the_whole_history_page(desk: Desk, window: Window, sign_in: SignIn) -> None:
+    [agent] = desk.staffed(1)
+    voice, video = desk.call_pk(desk.call(kind=2)), desk.call_pk(desk.call(kind=1))
+    page = sign_in(window("en"), agent)
+    page.goto(f"{desk.server.url}/history/")
+    page.select_option("[name=kind]", "1")
+    expect(page.locator(f"tr[data-call='{voice}']")).to_have_count(0)
+    page.click(f"tr[data-call='{video}'] a")
+    expect(page.locator(".one-call")).to_be_visible()
+    page.go_back()
+    expect(page.locator("nav.places")).to_be_visible()
+    expect(page.locator("[name=kind]")).to_have_value("1")
+    expect(page.locator(f"tr[data-call='{voice}']")).to_have_count(0)
+    page.go_back()
+    expect(page.locator("nav.places")).to_be_visible()
+    expect(page.locator(f"tr[data-call='{voice}']")).to_be_visible()
+    expect(page.locator("[name=kind]")).to_have_value("")
+
+
+def test_the_page_of_a_call_follows_what_happens_to_it(desk: Desk, window: Window, sign_in: SignIn) -> None:
+    one, other = desk.staffed(2)
+    pk = desk.call_pk(desk.call())
+    watching = sign_in(window("en"), one)
+    watching.goto(f"{desk.server.url}/history/{pk}/")
+    expect(watching.locator(".panel .outcome").first).to_have_text("Ringing")
+    expect(watching.locator("#connection")).to_be_hidden()  # what isn't sent live isn't called live
+    board = sign_in(window("en"), other)
+    board.click(f"#call-{pk} .reject")
+    expect(watching.locator(".panel .outcome").first).to_have_text("Rejected")
+    expect(watching.locator(".timeline")).to_contain_text("Accepted by the vendor.")

@@ -100,6 +100,62 @@ def test_a_socket_that_falls_silent_is_given_up_and_replaced(desk: Desk, window:
     assert len(opened) == 2
 
 
+def test_a_page_that_never_connects_says_that_it_is_stale(desk: Desk, window: Window, sign_in: SignIn) -> None:
+    """What a reverse proxy without support for sockets looks like."""
+    [agent] = desk.staffed(1)
+    desk.call()
+    context = window()
+    page = sign_in(context, agent)
+    context.route_web_socket("**/ws/board/", lambda socket: socket.close())
+    page.reload()
+    state(page, "stale")
+    assert page.locator("#ringing .call").first.evaluate("card => getComputedStyle(card).filter") == "grayscale(1)"
+
+
+def test_signs_of_life_alone_do_not_make_a_page_live(desk: Desk, window: Window, sign_in: SignIn) -> None:
+    [agent] = desk.staffed(1)
+    context = window()
+    page = sign_in(context, agent)
+
+    def beats_alone(page_side: WebSocketRoute) -> None:
+        server_side = page_side.connect_to_server()
+        server_side.on_message(lambda message: page_side.send('<i id="beat" data-now="1"></i>'))
+
+    context.route_web_socket("**/ws/board/", beats_alone)
+    page.reload()
+    state(page, "stale")
+
+
+def test_a_page_that_is_cut_off_stops_ringing_when_the_ring_window_is_over(
+    desk: Desk, window: Window, sign_in: SignIn
+) -> None:
+    desk.server.manage("vendor_app", desk.app, "--ring-seconds", "4")
+    [agent] = desk.staffed(1)
+    desk.wait_for_ring_seconds(4)
+    sockets: list[WebSocketRoute] = []
+
+    def through(page_side: WebSocketRoute) -> None:
+        if sockets:
+            page_side.close()
+            return
+        page_side.connect_to_server()
+        sockets.append(page_side)
+
+    context = window()
+    context.route_web_socket("**/ws/board/", through)
+    page = sign_in(context, agent)
+    page.keyboard.press("Escape")
+    pk = desk.call_pk(desk.call())
+    expect(page.locator(f"#call-{pk}")).to_be_visible()
+    sockets[0].close()
+    page.wait_for_function("Number(document.documentElement.dataset.rang) > 0")
+    expect(page.locator(f"#call-{pk} .left")).to_be_empty()  # the ring window is over, and nobody told the page
+    expect(page.locator(f"#call-{pk}")).to_have_attribute("data-status", "ringing")
+    rang = page.evaluate("document.documentElement.dataset.rang")
+    page.wait_for_timeout(4000)  # it would ring every 3 s
+    assert page.evaluate("document.documentElement.dataset.rang") == rang
+
+
 def test_a_sign_out_in_another_tab_sends_the_board_to_the_sign_in(desk: Desk, window: Window, sign_in: SignIn) -> None:
     [agent] = desk.staffed(1)
     context = window()

@@ -394,7 +394,7 @@ def test_calls_that_ended_long_ago_leave_the_board() -> None:
     now = timezone.now()
     recent = make_call(received_at=now - RECENT + timedelta(minutes=1))
     make_call(received_at=now - RECENT - timedelta(minutes=1))
-    assert list(Call.objects.over(now)) == [recent]
+    assert list(Call.objects.recently_over(now)) == [recent]
 
 
 @pytest.mark.django_db

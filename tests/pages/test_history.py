@@ -183,6 +183,29 @@ def test_to_before_from_finds_nothing() -> None:
     assert rows(history(**{"from": "2026-03-02", "to": "2026-03-01"})) == []
 
 
+@pytest.mark.parametrize("outcome", [Outcome.MISSED, Outcome.REFUSED, Outcome.UNCONFIRMED])
+def test_a_call_that_is_not_over_has_no_outcome_yet(outcome: Call.Outcome) -> None:
+    make_call(outcome=outcome)
+    assert rows(history(outcome=outcome.value)) == []
+
+
+def test_a_filtered_table_is_not_taken_for_the_page_at_the_same_address() -> None:
+    client = supervisor()
+    for headers in ({}, {"HX-Request": "true"}):
+        assert "HX-Request" in client.get("/history/", headers=headers).headers["Vary"]
+
+
+def test_agents_choose_among_the_people_who_may_handle_their_calls() -> None:
+    mine, other = make_team(), make_team()
+    me, colleague = make_person(mine, password=None), make_person(mine, password=None)
+    everywhere = make_person(password=None, all_accounts=True)
+    boss = make_person(password=None, role=Role.SUPERVISOR)
+    stranger = make_person(other, password=None)
+    page = text_of(make_client(me).get("/history/"))
+    shown = [person for person in (me, colleague, everywhere, boss, stranger) if f'value="{person.username}"' in page]
+    assert shown == [me, colleague, everywhere, boss]
+
+
 @pytest.mark.parametrize("outcome", Outcome)
 def test_calls_are_filtered_by_outcome(outcome: Call.Outcome) -> None:
     calls = {each: past_call(outcome=each) for each in Outcome}
@@ -387,8 +410,8 @@ def test_a_call_that_comes_meanwhile_moves_nothing() -> None:
 
 def test_filters_stay_from_page_to_page() -> None:
     account = make_account()
-    make_calls(ROWS + 5, account, outcome=Outcome.REFUSED)
-    make_calls(ROWS, account)
+    make_calls(ROWS + 5, account, outcome=Outcome.REFUSED, rings_until=timezone.now())
+    make_calls(ROWS, account, rings_until=timezone.now())
     pages = leaf_through(supervisor(), "?outcome=refused&kind=2")
     assert [len(page) for page in pages] == [ROWS, 5]
 

@@ -1,6 +1,7 @@
 // What every signed-in page does: listens to the socket, rings, and sends clicks.
 
 import "./copy.js";
+import { renewIfChanged } from "./call.js";
 import { board, ringingCards, take } from "./cards.js";
 import { keepTicking, setServerTime } from "./clock.js";
 import { useKeyboard } from "./keyboard.js";
@@ -19,7 +20,10 @@ connect((html) => {
   const content = take(html);
   const now = content.querySelector("#board, #beat")?.dataset.now;
   if (now) setServerTime(Number(now));
+  const wholeBoard = Boolean(content.querySelector("#board"));
+  renewIfChanged(wholeBoard);
   ringIfDue();
+  return wholeBoard;
 });
 
 // The answer to a click on Reject is its card, which goes the way of every other card.

@@ -2,7 +2,7 @@
 // are counted and heard there too.
 
 import { showTimes } from "./reader.js";
-import { tick } from "./clock.js";
+import { serverTime, tick } from "./clock.js";
 
 const LINGER = 5_000; // ms for which a call that has just ended stays where it was
 const ENDED_SHOWN = 20;
@@ -36,6 +36,7 @@ function takeBoard(whole) {
   const ids = new Set(sent.map((card) => card.id));
   for (const shown of board.querySelectorAll(".call")) if (!ids.has(shown.id)) shown.remove();
   for (const card of sent) place(card, true);
+  board.querySelector(".empty")?.replaceWith(whole.querySelector(".empty"));
   const more = board.querySelector("#more");
   if (more) {
     more.hidden = whole.dataset.more === "0";
@@ -45,7 +46,7 @@ function takeBoard(whole) {
 
 function place(card, wholeBoard = false) {
   const shown = cardOf(card.id);
-  if (shown && Number(shown.dataset.version) > Number(card.dataset.version)) return;
+  if (shown && isOlder(card, shown)) return;
   showTimes(card);
   tick(card);
   const stays = shown && (isOver(shown) === isOver(card) || (ringing.contains(shown) && !wholeBoard));
@@ -58,6 +59,12 @@ function place(card, wholeBoard = false) {
   window.htmx?.process(card);
   if (isOver(card) && ringing.contains(card)) setTimeout(() => moveToEnded(card.id), LINGER);
   trim();
+}
+
+// By version; of one version, which changes by the clock alone, the one drawn later counts.
+function isOlder(card, shown) {
+  const ahead = card.dataset.version - shown.dataset.version;
+  return ahead < 0 || (ahead === 0 && Number(card.dataset.drawn) < Number(shown.dataset.drawn));
 }
 
 // By the keyboard; a click leaves the focus behind without anybody relying on it.
@@ -103,8 +110,10 @@ function trim() {
 // How many ring, in the heading, the menu and the tab's title.
 const plainTitle = document.title;
 
+// Without those whose ring window is over: a page that is cut off from the server must not ring for ever.
 export function ringingCards() {
-  return [...ringing.querySelectorAll('.call[data-status="ringing"]')];
+  const now = serverTime();
+  return [...ringing.querySelectorAll('.call[data-status="ringing"]')].filter((card) => card.dataset.until > now);
 }
 
 export function count() {

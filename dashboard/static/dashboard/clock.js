@@ -10,10 +10,12 @@ export function setServerTime(milliseconds) {
   ahead = milliseconds - Date.now();
 }
 
+export const serverTime = () => Date.now() + ahead;
+
 // Show a card's age, what is left of its ring window, and the bar for it.
 export function tick(card) {
   if ("over" in card.dataset) return;
-  const now = Date.now() + ahead;
+  const now = serverTime();
   const { received, until } = card.dataset;
   const age = Math.max(0, Math.floor((now - received) / 1000));
   const left = Math.max(0, Math.ceil((until - now) / 1000));

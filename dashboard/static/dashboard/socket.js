@@ -18,7 +18,8 @@ let attempts = 0;
 let nextAttempt = 0;
 let leaving = false;
 
-// Connect, and give every message to this function.
+// Connect, and give every message to this function, which tells whether it was a whole board: only from then on is the page
+// up to date, and said to be live.
 export function connect(onMessage) {
   receive = onMessage;
   open();
@@ -42,10 +43,8 @@ function open() {
   lastHeard = Date.now();
   mine.onmessage = ({ data }) => {
     if (mine !== socket) return;
-    attempts = 0;
-    lostAt = 0;
     lastHeard = Date.now();
-    receive(data);
+    if (receive(data)) attempts = lostAt = 0;
     show();
   };
   mine.onclose = ({ code }) => {
@@ -99,7 +98,7 @@ function show() {
 
 function judge() {
   if (!lostAt) return ["live", text("live")];
-  if (Date.now() - lostAt > STALE_AFTER && document.documentElement.dataset.connection) return ["stale", `${text("stale")} · ${waiting()}`];
+  if (Date.now() - lostAt > STALE_AFTER) return ["stale", `${text("stale")} · ${waiting()}`];
   return document.documentElement.dataset.connection ? ["reconnecting", waiting()] : ["connecting", text("connecting")];
 }
 
