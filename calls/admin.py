@@ -141,6 +141,8 @@ class VendorAppAdmin(admin.ModelAdmin):
 
 def credentials_work(app: VendorApp) -> tuple[int, str]:
     """Ask the vendor for something harmless; the level of the message, and what came of it in words."""
+    if not app.has_credentials:
+        return messages.ERROR, gettext("there is neither an app_secret nor a fixed access_token.")
     try:
         token = tokens.current(app, lambda: TESTED_WITHIN)
         answer = client.list_accounts(tokens.credentials_of(app), token, TESTED_WITHIN)
@@ -150,9 +152,13 @@ def credentials_work(app: VendorApp) -> tuple[int, str]:
     except tokens.TokenRefused as refused:
         answer = refused.answer
     except client.NotSent as error:
-        return messages.ERROR, gettext("the vendor could not be reached (%(why)s). Check the address.") % {"why": error}
+        return messages.ERROR, gettext("the vendor could not be reached (%(why)s). Check the address.") % {
+            "why": errors.failure(str(error))
+        }
     except client.NoAnswer as error:
-        return messages.ERROR, gettext("the vendor's answer made no sense (%(why)s). Check the address.") % {"why": error}
+        return messages.ERROR, gettext("the vendor's answer made no sense (%(why)s). Check the address.") % {
+            "why": errors.failure(str(error))
+        }
     if answer.accepted:
         return messages.SUCCESS, gettext("the credentials work (%(ms)s ms).") % {"ms": answer.milliseconds}
     return messages.ERROR, gettext("the vendor refused: %(reason)s (%(code)s).") % {
@@ -227,7 +233,7 @@ class PersonAdmin(UserAdmin):
     list_filter = ["role", "is_active", "teams"]
     search_fields = ["username", "name"]
     ordering = ["username"]
-    filter_horizontal = ["teams"]
+    filter_horizontal = ()
     fieldsets = (
         (None, {"fields": ["username", "password", "name", "role"]}),
         (_("Which calls"), {"fields": ["teams", "all_accounts"]}),
@@ -251,6 +257,9 @@ class PersonAdmin(UserAdmin):
             },
         ),
     )
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().formfield_for_manytomany(db_field, request, widget=forms.CheckboxSelectMultiple, **kwargs)
 
     def has_delete_permission(self, request: HttpRequest, obj: Person | None = None) -> bool:
         return False  # history keeps its people; deactivate instead

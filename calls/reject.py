@@ -95,6 +95,6 @@ def _countdown(seconds: float) -> Callable[[], float]:
     def left() -> float:
         if (remaining := at - time.monotonic()) > 0:
             return remaining
-        raise client.NotSent("no time left")
+        raise client.NotSent(client.TIMED_OUT)
 
     return left

@@ -1,4 +1,7 @@
-"""The vendor's access tokens: fetched once, kept in the database for all processes, renewed early and one at a time."""
+"""The vendor's access tokens: fetched once, kept in the database for all processes, and renewed early.
+
+Within a process one renews and the others wait for it.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from .models import VendorApp
 from .vendor import client
 
+NO_TOKEN = gettext_noop("no access token")
 RENEWED_BEFORE = timedelta(minutes=5)  # of its end, or at half its life where that is shorter
 
 _locks: dict[int, threading.Lock] = defaultdict(threading.Lock)
@@ -41,7 +46,7 @@ def current(app: VendorApp, left: Callable[[], float], not_this: str = "") -> st
         return app.token
     lock = _locks[app.pk]
     if not lock.acquire(timeout=left()):
-        raise client.NotSent("no access token in time")
+        raise client.NotSent(f"{NO_TOKEN}: {client.TIMED_OUT}")
     try:
         app.refresh_from_db(fields=["token", "token_good_until"])  # perhaps somebody else renewed it meanwhile
         if not _usable(app, not_this):
@@ -63,7 +68,7 @@ def _renew(app: VendorApp, within: float) -> None:
             raise TokenRefused(answer)
         token, lasts = client.token_in(answer)
     except client.NoAnswer as error:
-        raise client.NotSent(f"no access token: {error}") from error
+        raise client.NotSent(f"{NO_TOKEN}: {error}") from error
     lifetime = timedelta(seconds=lasts)
     app.token = token
     app.token_good_until = timezone.now() + lifetime - min(RENEWED_BEFORE, lifetime / 2)

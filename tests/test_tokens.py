@@ -159,7 +159,7 @@ def test_without_a_token_nothing_was_asked(sandbox: Sandbox, fault: Fault) -> No
 def test_the_record_says_that_it_was_the_token_that_could_not_be_had(sandbox: Sandbox) -> None:
     sandbox.misbehave(TOKEN, "broken")
     reject_new_call(make_app(base_url=sandbox.url))
-    assert Attempt.objects.get().message == "no access token: HTTP 200, no JSON"
+    assert Attempt.objects.get().message == "no access token: HTTP 200: the answer is no JSON object"
 
 
 @pytest.mark.django_db

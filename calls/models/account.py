@@ -18,7 +18,7 @@ class Account(models.Model):
         related_name="accounts",
         null=True,
         blank=True,
-        help_text=_("Who sees its calls. Without a team: supervisors only."),
+        help_text=_("Who sees its calls. Without a team: supervisors, and agents who see all accounts."),
     )
     created_at = models.DateTimeField(_("first called"))
 

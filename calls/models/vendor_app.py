@@ -128,6 +128,11 @@ class VendorApp(models.Model):
         self.token_good_until = None
 
     @property
+    def has_credentials(self) -> bool:
+        """Whether there is a way to a token. Calls come in without one, but none can be rejected."""
+        return bool(self.app_secret or self.access_token)
+
+    @property
     def callback_url(self) -> str:
         """The address to give to the vendor."""
         return f"{settings.PUBLIC_URL}/callbacks/{self.callback_secret}/"

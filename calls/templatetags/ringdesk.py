@@ -89,6 +89,13 @@ def in_words(attempt: Attempt) -> str:
 
 
 @register.filter
+def said(attempt: Attempt) -> str:
+    """The vendor's own words, as they came; where it gave no answer, why not."""
+    unanswered = attempt.result in {Attempt.Result.NOT_SENT, Attempt.Result.UNCONFIRMED}
+    return errors.failure(attempt.message) if unanswered else attempt.message
+
+
+@register.filter
 def worth_retrying(attempt: Attempt | None) -> bool:
     """Whether another click may succeed with nothing changed."""
     if attempt is None or attempt.result == Attempt.Result.ACCEPTED:

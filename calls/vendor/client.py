@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
+from django.utils.translation import gettext_noop as _
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
 from urllib3.exceptions import SSLError as TLSError
 
@@ -21,6 +22,11 @@ ANSWER_WITHIN = 5.0  # seconds
 LONGEST_ANSWER = 64 * 1024  # bytes
 LONGEST_TOKEN = 1000  # characters
 USUAL_LIFETIME = 7200  # seconds
+
+# Reasons are kept in English and put into the reader's language when they are shown (errors.failure).
+TIMED_OUT = _("no answer in time")
+NOT_CONNECTED = _("connecting timed out")
+NO_JSON = _("the answer is no JSON object")
 AT_THE_VENDOR = 256  # requests under way at once; further ones wait their turn
 
 # A pool of its own: a vendor that hangs holds these threads, and nobody else's. It also bounds each request by the clock,
@@ -96,7 +102,7 @@ def token_in(answer: Answer) -> tuple[str, int]:
         token = holder.get("access_token")
         if isinstance(token, str) and token and len(token) <= LONGEST_TOKEN and _storable(token) == token:
             return token, _lifetime(holder.get("expires_in"))
-    raise NoAnswer("the answer holds no access_token", answer.raw)
+    raise NoAnswer(_("the answer holds no access_token"), answer.raw)
 
 
 def _lifetime(value: Any) -> int:
@@ -130,7 +136,7 @@ def reject_call(
         within,
     )
     if not answer.errcode:
-        raise NoAnswer("the answer holds no errcode", answer.raw)
+        raise NoAnswer(_("the answer holds no errcode"), answer.raw)
     return answer
 
 
@@ -158,8 +164,8 @@ def _ask(method: str, credentials: Credentials, path: str, within: float, **cont
         return future.result(timeout=within)
     except NotInTime:
         if future.cancel():
-            raise NotSent("too many requests are waiting for the vendor") from None
-        raise NoAnswer("no answer in time") from None
+            raise NotSent(_("too many requests are waiting for the vendor")) from None
+        raise NoAnswer(TIMED_OUT) from None
 
 
 def _request(method: str, url: str, within: float, **content: Any) -> Answer:
@@ -194,7 +200,7 @@ def _beginning(response: requests.Response, until: float) -> bytes:
             break
         read += piece
         if time.monotonic() > until:
-            raise NoAnswer("no answer in time", read.decode("utf-8", "replace"))
+            raise NoAnswer(TIMED_OUT, read.decode("utf-8", "replace"))
     return read
 
 
@@ -202,9 +208,9 @@ def _understand(raw: str, status: int, milliseconds: int) -> Answer:
     try:
         content = json.loads(raw)
     except (ValueError, RecursionError):
-        raise NoAnswer(f"HTTP {status}, no JSON", raw) from None
+        raise NoAnswer(f"HTTP {status}: {NO_JSON}", raw) from None
     if not isinstance(content, dict):
-        raise NoAnswer(f"HTTP {status}, no JSON object", raw)
+        raise NoAnswer(f"HTTP {status}: {NO_JSON}", raw)
     errcode = content.get("errcode")
     is_code = isinstance(errcode, (int, str)) and not isinstance(errcode, bool)
     errcode = _storable(errcode).strip()[:20] if is_code else ""
@@ -232,7 +238,7 @@ def _never_left(error: requests.RequestException) -> bool:
 def _describe(error: Exception) -> str:
     """The error in a few words, without the addresses of objects that requests' own texts carry."""
     if isinstance(error, requests.Timeout):
-        return "connecting timed out" if isinstance(error, requests.ConnectTimeout) else "no answer in time"
+        return NOT_CONNECTED if isinstance(error, requests.ConnectTimeout) else TIMED_OUT
     cause = error.args[0] if error.args else error
     if isinstance(cause, MaxRetryError) and cause.reason is not None:
         cause = cause.reason

@@ -6,6 +6,7 @@ Source: showdoc yunzhenji 11490695550514533 and 11490690941344440.
 from typing import NamedTuple
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 TOKEN_CODES = frozenset({"110", "111", "112"})
@@ -39,6 +40,11 @@ UNKNOWN = Explanation(_("the vendor gives no reason that is known"), _TRY_AGAIN)
 def explain(errcode: str) -> Explanation:
     """What a code means and what to do about it, for people; a code that isn't documented gets a general text."""
     return EXPLANATIONS.get(errcode, UNKNOWN)
+
+
+def failure(why: str) -> str:
+    """Why a request got no answer, in the reader's language as far as the words are ours: `HTTP 502: no JSON`."""
+    return ": ".join(gettext(part) for part in why.split(": ") if part)
 
 
 def worth_retrying(errcode: str) -> bool:

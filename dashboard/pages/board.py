@@ -11,16 +11,21 @@ from calls.reject import reject
 
 from .requests import SignedInRequest
 
+TEAMLESS_SHOWN = 20
+
 
 @require_GET
 def board(request: SignedInRequest) -> HttpResponse:
     """The page that agents have open all day. Its socket sends the board anew as soon as it is connected."""
-    context = {
-        "board": board_for(request.user.sight),
-        "now": timezone.now(),
-        "teamless": Account.objects.filter(team=None).order_by("-created_at")[:20] if request.user.is_supervisor else [],
-        "first_steps": first_steps() if request.user.is_admin else [],
-    }
+    context: dict[str, object] = {"board": board_for(request.user.sight), "now": timezone.now()}
+    if request.user.is_supervisor:
+        teamless = Account.objects.filter(team=None).order_by("-created_at")
+        context |= {
+            "teamless": teamless[:TEAMLESS_SHOWN],
+            "teamless_more": max(0, teamless.count() - TEAMLESS_SHOWN),
+        }
+    if request.user.is_admin:
+        context["first_steps"] = first_steps()
     return render(request, "board/page.html", context)
 
 
@@ -43,7 +48,7 @@ def first_steps() -> list[dict[str, object]]:
     """What an admin does on a new installation, and how far that is; empty once all is done."""
     app = VendorApp.objects.first()
     steps: list[dict[str, object]] = [
-        {"name": "connect", "done": app is not None},
+        {"name": "connect", "done": app is not None and app.has_credentials, "app": app},
         {"name": "address", "done": Call.objects.exists(), "app": app},
         {"name": "people", "done": Person.objects.filter(role=Person.Role.AGENT).exists()},
     ]

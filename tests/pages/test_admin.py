@@ -231,6 +231,10 @@ def test_credentials_that_work_are_said_to_though_the_token_at_hand_was_replaced
     assert "the credentials work" in after_testing(app)
 
 
+def test_credentials_that_are_missing_are_said_to_be() -> None:
+    assert "there is neither an app_secret nor a fixed access_token" in after_testing(make_app(app_secret=""))
+
+
 def test_a_wrong_secret_is_said_with_the_vendors_code(sandbox: Sandbox) -> None:
     words = after_testing(make_app(base_url=sandbox.url, app_secret="wrong"))
     assert "the vendor refused" in words

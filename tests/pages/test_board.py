@@ -8,7 +8,9 @@ from django.test import Client
 from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries
 
+from calls.live import render
 from calls.models import Attempt, Call, Person
+from calls.models.person import Sight
 from calls.vendor.sandbox import Sandbox
 
 from ..factory import (
@@ -47,6 +49,34 @@ def call_at(vendor: Sandbox, **fields: object) -> Call:
 
 
 # What rings, and what has ended
+
+
+def test_a_thousand_that_ring_are_shown_beside_those_that_are_being_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render, "RINGING_SHOWN", 3)
+    account = make_account()
+    make_calls(5, account)
+    handled = make_call(account, outcome=Outcome.UNCONFIRMED)
+    board = render.board_for(Sight(all=True))
+    assert [call.status for call in board.ringing] == ["ringing"] * 3 + ["unconfirmed"]
+    assert (board.ringing[-1], board.more) == (handled, 2)
+
+
+def test_somebody_in_no_team_is_told_why_nothing_rings() -> None:
+    assert "You are in no team yet" in words_of(make_client(make_person(password=None)).get("/"))
+    assert "You are in no team yet" not in words_of(make_client(make_person(make_team(), password=None)).get("/"))
+
+
+def test_accounts_without_a_team_beyond_those_listed_are_counted() -> None:
+    app = make_app()
+    for _ in range(23):
+        make_account(app, team=None)
+    assert "and 3 more" in words_of(supervisor().get("/"))
+
+
+def test_the_vendor_is_not_connected_without_a_way_to_a_token() -> None:
+    app = make_app(app_secret="")
+    page = text_of(admin().get("/"))
+    assert f'href="/admin/calls/vendorapp/{app.pk}/change/">Add the app_secret or the access_token</a>' in page
 
 
 def test_ringing_calls_are_shown_oldest_first() -> None:
@@ -212,7 +242,13 @@ def test_the_card_of_a_rejected_call_says_by_whom_and_how_long_the_vendor_took(s
     call = call_at(sandbox)
     client = make_client(make_person(password=None, role=Role.SUPERVISOR, name="Ada"))
     words = words_of(client.post(f"/calls/{call.pk}/reject/", headers=HTMX))
-    assert f"Rejected Ada · vendor {Attempt.objects.get().milliseconds} ms" in words
+    assert f"Rejected Ada · errcode 0 · vendor {Attempt.objects.get().milliseconds} ms" in words
+
+
+def test_a_refused_call_that_is_over_says_the_reason_and_the_code_too() -> None:
+    call = make_call(outcome=Outcome.REFUSED, rings_until=timezone.now() - timedelta(seconds=1))
+    make_attempt(call, make_person(password=None), result=Result.REFUSED, errcode="1001")
+    assert "the vendor's base service failed (1001)" in words_of(supervisor().get("/"))
 
 
 def test_a_refused_call_rings_on_with_the_reason_and_the_code(sandbox: Sandbox) -> None:
@@ -415,7 +451,7 @@ def test_a_board_takes_the_same_queries_however_much_rings(
 ) -> None:
     busy_board(number)
     client = supervisor()
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(9):
         page = client.get("/")
     assert len(cards(page)) == min(number, 1000) + min(number, 20)
 

@@ -338,13 +338,13 @@ def why_no_answer(ask: Callable[[], object]) -> NoAnswer:
 def test_the_vendor_s_own_broken_example_is_no_answer_and_kept(sandbox: Sandbox) -> None:
     sandbox.misbehave(REJECT, "broken")
     error = why_no_answer(lambda: reject(sandbox.url))
-    assert (str(error), error.raw) == ("HTTP 200, no JSON", '{errcode":0}')
+    assert (str(error), error.raw) == ("HTTP 200: the answer is no JSON object", '{errcode":0}')
 
 
 def test_a_502_with_html_is_no_answer_and_kept(sandbox: Sandbox) -> None:
     sandbox.misbehave(REJECT, "server-error")
     error = why_no_answer(lambda: reject(sandbox.url))
-    assert (str(error), error.raw) == ("HTTP 502, no JSON", "<html><h1>502 Bad Gateway</h1></html>")
+    assert (str(error), error.raw) == ("HTTP 502: the answer is no JSON object", "<html><h1>502 Bad Gateway</h1></html>")
 
 
 def test_a_lost_connection_is_no_answer(sandbox: Sandbox) -> None:
@@ -357,12 +357,12 @@ def test_a_lost_connection_is_no_answer(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("body", [b"[]", b'"ok"', b"0", b"null"])
 def test_json_that_is_no_object_is_no_answer(body: bytes) -> None:
     error = why_no_answer(lambda: answer_to_reject(body))
-    assert (str(error), error.raw) == ("HTTP 200, no JSON object", body.decode())
+    assert (str(error), error.raw) == ("HTTP 200: the answer is no JSON object", body.decode())
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"[" * 60_000, b'{"errcode": ' + b"9" * 5000 + b"}"])
 def test_bytes_that_are_no_json_are_no_answer(body: bytes) -> None:
-    assert str(why_no_answer(lambda: answer_to_reject(body))) == "HTTP 200, no JSON"
+    assert str(why_no_answer(lambda: answer_to_reject(body))) == "HTTP 200: the answer is no JSON object"
 
 
 @pytest.mark.parametrize(
@@ -375,7 +375,7 @@ def test_a_reject_s_answer_without_a_code_is_no_answer_and_kept(body: bytes) -> 
 
 def test_a_redirect_is_not_followed_since_it_would_arrive_as_a_get() -> None:
     with vendor_saying(b"", 302, Location="/elsewhere") as (url, asked):
-        assert str(why_no_answer(lambda: reject(url))) == "HTTP 302, no JSON"
+        assert str(why_no_answer(lambda: reject(url))) == "HTTP 302: the answer is no JSON object"
     assert [request.method for request in asked] == ["POST"]
 
 
