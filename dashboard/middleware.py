@@ -64,6 +64,13 @@ def reader_time_zone(get_response: Handler) -> Handler:
 class SignInRequired(LoginRequiredMiddleware):
     """Every page asks for a sign-in unless it says otherwise. A request of htmx sends the whole page to it."""
 
+    def process_view(self, request: HttpRequest, view_func: Any, args: Any, kwargs: Any) -> HttpResponseBase | None:
+        # Looked at before who asks: health checks must answer while the database, and with it the session, is away.
+        if not getattr(view_func, "login_required", True):
+            return None
+        found: HttpResponseBase | None = super().process_view(request, view_func, args, kwargs)
+        return found
+
     def handle_no_permission(  # type: ignore[override]  # the base class redirects, always
         self, request: HttpRequest, view_func: Callable[..., Any]
     ) -> HttpResponseBase:
@@ -79,8 +86,10 @@ def new_password_first(get_response: Handler) -> Handler:
         return get_response(request)
 
     def process_view(request: HttpRequest, view_func: Any, args: Any, kwargs: Any) -> HttpResponseBase | None:
-        must_change = getattr(request.user, "must_change_password", False)
-        if not must_change or resolve(request.path_info).view_name in OPEN_WITH_AN_OLD_PASSWORD:
+        is_open = not getattr(view_func, "login_required", True)
+        if is_open or resolve(request.path_info).view_name in OPEN_WITH_AN_OLD_PASSWORD:
+            return None
+        if not getattr(request.user, "must_change_password", False):
             return None
         if request.htmx:  # type: ignore[attr-defined]
             return HttpResponseClientRedirect(resolve_url("password_change"))

@@ -18,5 +18,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     """Usually a page that was open while somebody signed in elsewhere in the same browser."""
     if "HX-Request" in request.headers:
-        return HttpResponseClientRefresh()
+        response = HttpResponseClientRefresh()
+        response.status_code = 403
+        return response
     return render(request, "errors/403.html", status=403)
