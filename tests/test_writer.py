@@ -84,24 +84,31 @@ def test_each_batch_of_a_group_gets_its_own_receipt() -> None:
     assert counted == [(1, 0), (1, 1), (0, 0), (1, 0)]
 
 
-def test_what_waits_is_committed_as_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = make_app()
-    groups: list[int] = []
+@pytest.fixture
+def groups(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many batches each group held that was stored."""
+    sizes: list[int] = []
     store = Writer._store
 
     def noted(self: Writer, group: Any, *more: Any) -> None:
-        groups.append(len(group))
+        sizes.append(len(group))
         store(self, group, *more)
 
     monkeypatch.setattr(Writer, "_store", noted)
+    return sizes
+
+
+def test_what_waits_is_committed_as_one_group(groups: list[int]) -> None:
+    app = make_app()
     write(*[batch(app.pk, str(number)) for number in range(40)])
     assert groups == [40]
 
 
-def test_a_group_is_no_larger_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_group_is_no_larger_than_the_limit(groups: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_module, "LARGEST_GROUP", 3)
     app = make_app()
     write(*[batch(app.pk, str(number)) for number in range(10)])
+    assert groups == [3, 3, 3, 1]
     assert Call.objects.count() == 10
 
 
