@@ -242,7 +242,7 @@ def test_the_card_of_a_rejected_call_says_by_whom_and_how_long_the_vendor_took(s
     call = call_at(sandbox)
     client = make_client(make_person(password=None, role=Role.SUPERVISOR, name="Ada"))
     words = words_of(client.post(f"/calls/{call.pk}/reject/", headers=HTMX))
-    assert f"Rejected Ada · errcode 0 · vendor {Attempt.objects.get().milliseconds} ms" in words
+    assert f"Rejected Ada · errcode 0 · {Attempt.objects.get().milliseconds} ms" in words
 
 
 def test_a_refused_call_that_is_over_says_the_reason_and_the_code_too() -> None:
