@@ -13,8 +13,8 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, MutableMapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, MutableMapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -33,6 +33,7 @@ from calls.vendor.sandbox import Sandbox, call_notice, chat_notice
 
 from .desk import Desk
 from .factory import AES_KEY, encrypted, make_app, payload
+from .locks import locked_database
 from .server import Server, running_server
 
 KEY = envelope.key_bytes(AES_KEY)
@@ -355,18 +356,6 @@ def take(*callbacks: Callback) -> list[int]:
             return [await callback.status_from(taker) for callback in callbacks]
 
     return asyncio.run(run())
-
-
-@contextmanager
-def locked_database() -> Iterator[None]:
-    """Somebody else writes, and does not come to an end."""
-    other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        other.execute("ROLLBACK")
-        other.close()
 
 
 def in_the_table_of_unread_bodies() -> str:

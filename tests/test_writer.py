@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +19,7 @@ from calls.vendor.notices import EndedCall, IncomingCall
 from calls.writer import Writer
 
 from .factory import make_app
+from .locks import locked_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,18 +56,6 @@ def write(*batches: Batch) -> list[Receipt | BaseException]:
             return await settled(receipts)
 
     return asyncio.run(run())
-
-
-@contextmanager
-def locked_database() -> Iterator[None]:
-    """Somebody else writes, and does not come to an end."""
-    other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        other.execute("ROLLBACK")
-        other.close()
 
 
 def test_a_batch_is_stored_before_its_receipt_is_given() -> None:

@@ -226,13 +226,19 @@ def test_ringing_calls_are_counted_on_every_page(desk: Desk, window: Window, sig
     expect(page).to_have_title("(1) History · Ringdesk")
 
 
-def test_history_is_filtered_at_once_and_the_address_says_so(desk: Desk, window: Window, sign_in: SignIn) -> None:
+def history_of_video_calls(desk: Desk, window: Window, sign_in: SignIn) -> tuple[Page, int, int]:
+    """History after a click on the filter; and a voice call, which it hides, and a video call, which it shows."""
     [agent] = desk.staffed(1)
     voice, video = desk.call_pk(desk.call(kind=2)), desk.call_pk(desk.call(kind=1))
     page = sign_in(window("en"), agent)
     page.goto(f"{desk.server.url}/history/")
     page.select_option("[name=kind]", "1")
     expect(page.locator(f"tr[data-call='{voice}']")).to_have_count(0)
+    return page, voice, video
+
+
+def test_history_is_filtered_at_once_and_the_address_says_so(desk: Desk, window: Window, sign_in: SignIn) -> None:
+    page, voice, video = history_of_video_calls(desk, window, sign_in)
     expect(page.locator(f"tr[data-call='{video}']")).to_be_visible()
     assert "kind=1" in page.url
     page.reload()
@@ -240,12 +246,7 @@ def test_history_is_filtered_at_once_and_the_address_says_so(desk: Desk, window:
 
 
 def test_the_way_back_leads_to_the_whole_history_page(desk: Desk, window: Window, sign_in: SignIn) -> None:
-    [agent] = desk.staffed(1)
-    voice, video = desk.call_pk(desk.call(kind=2)), desk.call_pk(desk.call(kind=1))
-    page = sign_in(window("en"), agent)
-    page.goto(f"{desk.server.url}/history/")
-    page.select_option("[name=kind]", "1")
-    expect(page.locator(f"tr[data-call='{voice}']")).to_have_count(0)
+    page, voice, video = history_of_video_calls(desk, window, sign_in)
     page.click(f"tr[data-call='{video}'] a")
     expect(page.locator(".one-call")).to_be_visible()
     page.go_back()
