@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from . import metrics, tokens
 from .live import publish
@@ -17,6 +18,7 @@ from .vendor.errors import TOKEN_CODES
 # Seconds for all that the vendor is asked. Half a second is left for the database, so that the whole takes under 8 s, which
 # is shorter than a claim lasts.
 WITHIN = 7.5
+NO_TIME_LEFT = gettext_noop("no time left")
 
 
 def reject(pk: int, person: Person) -> bool:
@@ -72,7 +74,6 @@ def _carry_out(attempt: Attempt, call: Call, left: Callable[[], float], not_this
         attempt.result, attempt.message = Attempt.Result.NOT_SENT, str(error)
     except client.NoAnswer as error:
         attempt.result, attempt.message, attempt.answer = Attempt.Result.UNCONFIRMED, str(error), error.raw
-    attempt.answered_at = timezone.now()
     if attempt.milliseconds is None:
         attempt.milliseconds = round((time.monotonic() - started) * 1000)
     attempt.save(update_fields=["result", "errcode", "message", "answer", "answered_at", "milliseconds"])
@@ -82,6 +83,7 @@ def _carry_out(attempt: Attempt, call: Call, left: Callable[[], float], not_this
 
 def _note_answer(attempt: Attempt, answer: client.Answer) -> None:
     attempt.result = Attempt.Result.ACCEPTED if answer.accepted else Attempt.Result.REFUSED
+    attempt.answered_at = timezone.now()
     attempt.errcode = answer.errcode
     attempt.message = answer.message
     attempt.answer = answer.raw
@@ -95,6 +97,6 @@ def _countdown(seconds: float) -> Callable[[], float]:
     def left() -> float:
         if (remaining := at - time.monotonic()) > 0:
             return remaining
-        raise client.NotSent(client.TIMED_OUT)
+        raise client.NotSent(NO_TIME_LEFT)
 
     return left

@@ -272,7 +272,8 @@ class Hub:
 
 
 def _rights(sockets: Iterable[Socket]) -> dict[Socket, Sight]:
-    """What each socket's person sees now; without those who were signed out, deactivated, or have to choose a password."""
+    """What each socket's person sees now; without those who were signed out or deactivated, or whose password was changed or
+    must be."""
     sockets = list(sockets)
     people = {
         person.pk: person

@@ -36,4 +36,5 @@ def _alone() -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
     except DatabaseError as error:
-        raise CommandError(f"The database can't be used: {str(error).splitlines()[0]}") from None
+        reason, _, _ = str(error).partition("\n")
+        raise CommandError(f"The database can't be used: {reason}") from None

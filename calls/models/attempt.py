@@ -25,7 +25,7 @@ class Attempt(models.Model):
     errcode = models.CharField(_("code"), max_length=20, blank=True)
     message = models.CharField(_("message"), max_length=500, blank=True)
     answer = models.TextField(_("raw answer"), blank=True)
-    answered_at = models.DateTimeField(_("answered"), null=True)
+    answered_at = models.DateTimeField(_("answered"), null=True)  # null: no answer came
     # What the vendor took for this request alone; the token that had to be fetched before it isn't in it.
     milliseconds = models.PositiveIntegerField(_("milliseconds"), null=True)
 
