@@ -70,6 +70,8 @@ class VendorAppForm(forms.ModelForm):
             "voipid_path",
             "kind_path",
             "nickname_path",
+            "avatar_path",
+            "time_path",
             "end_path",
             "end_values",
         ]
@@ -103,6 +105,8 @@ class VendorAppAdmin(admin.ModelAdmin):
                     "voipid_path",
                     "kind_path",
                     "nickname_path",
+                    "avatar_path",
+                    "time_path",
                     "end_path",
                     "end_values",
                 ],

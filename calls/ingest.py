@@ -221,6 +221,8 @@ def mapping_of(app: VendorApp) -> notices.Mapping:
         voipid=notices.paths(app.voipid_path),
         kind=notices.paths(app.kind_path),
         nickname=notices.paths(app.nickname_path),
+        avatar=notices.paths(app.avatar_path),
+        time=notices.paths(app.time_path),
         end=notices.paths(app.end_path),
         end_values=frozenset(app.end_values.split()),
     )

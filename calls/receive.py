@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db import connection, transaction
 
@@ -39,6 +40,15 @@ class Receipt:
     stored: list[int] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
     duplicates: int = 0
+    kept: int | None = None  # id of the unread body
+
+
+class _Known(NamedTuple):
+    """A contact as it was last stored."""
+
+    pk: int
+    nickname: str
+    avatar: str
 
 
 class Reception:
@@ -46,7 +56,7 @@ class Reception:
 
     def __init__(self) -> None:
         self._accounts: dict[tuple[int, str], int] = {}
-        self._contacts: dict[tuple[int, str], tuple[int, str]] = {}
+        self._contacts: dict[tuple[int, str], _Known] = {}
 
     def take_in(self, batches: Sequence[Batch]) -> list[Receipt]:
         """Store all of the batches or none, then publish what is new.
@@ -77,7 +87,8 @@ class Reception:
             if pk is not None:
                 receipt.ended.append(pk)
         if batch.unread:
-            UnreadBody.objects.keep(batch.app_id, batch.received_at, batch.unread, batch.unread_reason)
+            kept = UnreadBody.objects.keep(batch.app_id, batch.received_at, batch.unread, batch.unread_reason)
+            receipt.kept = kept.pk
         return receipt
 
     def _insert(self, call: IncomingCall, batch: Batch) -> int | None:
@@ -89,8 +100,8 @@ class Reception:
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO calls_call"
-                " (account_id, contact_id, voipid, kind, received_at, rings_until, outcome, version)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s, 0) ON CONFLICT DO NOTHING RETURNING id",
+                " (account_id, contact_id, voipid, kind, received_at, rings_until, called_at, outcome, version, screens,"
+                " screens_with_sound) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 0, 0, 0) ON CONFLICT DO NOTHING RETURNING id",
                 [
                     self._account_id(call.account, batch),
                     self._contact_id(call, batch),
@@ -98,6 +109,7 @@ class Reception:
                     call.kind,
                     as_stored(batch.received_at),
                     as_stored(batch.received_at + timedelta(seconds=batch.ring_seconds)),
+                    as_stored(call.called_at),
                     Call.Outcome.MISSED.value,
                 ],
             )
@@ -119,16 +131,16 @@ class Reception:
         return account.pk
 
     def _contact_id(self, call: IncomingCall, batch: Batch) -> int:
-        """The contact's id, with the nickname brought up to date where the notice has one."""
+        """The contact's id, with nickname and avatar brought up to date where the notice has them."""
         key = (batch.app_id, call.contact)
         known = self._contacts.get(key)
-        if known and call.nickname in {"", known[1]}:
-            return known[0]
-        contact = Contact(app_id=batch.app_id, wxid=call.contact, nickname=call.nickname)
+        if known and call.nickname in {"", known.nickname} and call.avatar in {"", known.avatar}:
+            return known.pk
+        contact = Contact(app_id=batch.app_id, wxid=call.contact, nickname=call.nickname, avatar=call.avatar)
         # Writing the wxid over itself changes nothing, but has the row's id returned.
-        fields = ["nickname"] if call.nickname else ["wxid"]
+        fields = [name for name in ("nickname", "avatar") if getattr(call, name)] or ["wxid"]
         Contact.objects.bulk_create([contact], update_conflicts=True, unique_fields=["app", "wxid"], update_fields=fields)
         if len(self._contacts) >= REMEMBERED:
             self._contacts.clear()
-        self._contacts[key] = (contact.pk, call.nickname)
+        self._contacts[key] = _Known(contact.pk, call.nickname, call.avatar)
         return contact.pk

@@ -551,18 +551,6 @@ def test_a_body_cut_off_half_way_is_kept() -> None:
 
 
 @within
-def test_no_more_than_so_many_unread_bodies_are_kept_for_an_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(UnreadBody, "KEPT_PER_APP", 3)
-    app = make_app()
-    take(*(Callback(app.callback_secret, [b"unreadable %d" % number]) for number in range(6)))
-    assert [body.content for body in UnreadBody.objects.order_by("id")] == [
-        b"unreadable 3",
-        b"unreadable 4",
-        b"unreadable 5",
-    ]
-
-
-@within
 def test_a_callback_to_an_app_that_was_just_deleted_is_refused_and_costs_no_other() -> None:
     gone, other = make_app(), make_app()
 

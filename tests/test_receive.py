@@ -208,15 +208,6 @@ def test_what_is_kept_is_nowhere_in_the_clear() -> None:
     assert kept.content == secret
 
 
-def test_the_oldest_unread_bodies_beyond_what_is_kept_for_an_app_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(UnreadBody, "KEPT_PER_APP", 3)
-    app, other = make_app(), make_app()
-    take_in(batch(other, unread=b"of another app"))
-    take_in(*[batch(app, unread=b"%d" % number) for number in range(5)])
-    kept = {(body.app, body.content) for body in UnreadBody.objects.all()}
-    assert kept == {(other, b"of another app"), (app, b"2"), (app, b"3"), (app, b"4")}
-
-
 def test_a_reason_of_any_length_is_cut_to_what_fits() -> None:
     take_in(batch(make_app(), unread=b"x", unread_reason="r" * 5000))
     assert UnreadBody.objects.get().reason == "r" * 300

@@ -172,11 +172,16 @@ class Call(models.Model):
     kind = models.PositiveSmallIntegerField(_("kind"), choices=Kind)
     received_at = models.DateTimeField(_("received"))
     rings_until = models.DateTimeField(_("rings until"))
+    called_at = models.DateTimeField(_("called"), null=True)  # by the vendor's clock, where a notice says it
     outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome, default=Outcome.MISSED)
     # Who rejected it, or tried to last. Stays when the claim is given up.
     claimed_by = models.ForeignKey(Person, models.PROTECT, verbose_name=_("by"), related_name="+", null=True, db_index=False)
     claimed_until = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(_("ended"), null=True)
+    # Receipts: when the first screen showed it, and on how many it was while it rang. Pages report late, and some never do.
+    shown_at = models.DateTimeField(_("first shown"), null=True)
+    screens = models.PositiveIntegerField(_("screens"), default=0)
+    screens_with_sound = models.PositiveIntegerField(_("screens with sound"), default=0)
     # Counts changes, so that a page never puts an older card over a newer one.
     version = models.PositiveIntegerField(default=0)
 

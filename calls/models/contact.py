@@ -11,6 +11,9 @@ class Contact(models.Model):
     app = models.ForeignKey(VendorApp, models.PROTECT, verbose_name=_("vendor app"), related_name="contacts")
     wxid = models.CharField("wxid", max_length=64)
     nickname = models.CharField(_("nickname"), max_length=200, blank=True)
+    avatar = models.CharField(
+        _("avatar"), max_length=500, blank=True
+    )  # an address at a stranger's host; never loaded as it is
 
     class Meta:
         verbose_name = _("contact")

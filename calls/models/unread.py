@@ -1,32 +1,40 @@
 from __future__ import annotations
 
-import base64
 from datetime import datetime
 
-from cryptography.fernet import Fernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from .. import vault
 from .vendor_app import VendorApp
-
-
-def _vault() -> Fernet:
-    """Encrypts with a key of its own, derived from SECRET_KEY (RFC 5869)."""
-    key = HKDF(SHA256(), length=32, salt=None, info=b"ringdesk unread bodies").derive(settings.SECRET_KEY.encode())
-    return Fernet(base64.urlsafe_b64encode(key))
 
 
 class UnreadBodyManager(models.Manager["UnreadBody"]):
     def keep(self, app_id: int, received_at: datetime, content: bytes, reason: str) -> UnreadBody:
-        """Keep it, and let go of the oldest beyond what is kept for an app."""
-        kept = self.create(app_id=app_id, received_at=received_at, body=_vault().encrypt(content), reason=reason[:300])
-        of_app = self.filter(app=app_id).order_by("-id")
-        if excess := list(of_app.values_list("id", flat=True)[UnreadBody.KEPT_PER_APP :]):
-            self.filter(pk__in=excess).delete()
+        """Keep it; what was kept already, and came once more, is not kept twice."""
+        kept, _created = self.get_or_create(
+            app_id=app_id,
+            fingerprint=vault.fingerprint(content),
+            defaults={
+                "received_at": received_at,
+                "body": vault.seal(content),
+                "size": len(content),
+                "reason": reason[: UnreadBody.LONGEST_REASON],
+            },
+        )
         return kept
+
+    def let_go(self, before: datetime, most_bytes: int) -> int:
+        """Delete what was received before this moment, and the oldest beyond this many bytes; how many that were."""
+        gone = list(self.filter(received_at__lt=before).values_list("pk", flat=True))
+        left = most_bytes
+        for pk, size in self.filter(received_at__gte=before).order_by("-id").values_list("pk", "size"):
+            left -= size
+            if left < 0:
+                gone.append(pk)
+        for start in range(0, len(gone), 500):
+            self.filter(pk__in=gone[start : start + 500]).delete()
+        return len(gone)
 
 
 class UnreadBody(models.Model):
@@ -36,12 +44,14 @@ class UnreadBody(models.Model):
     kept, as JSON, so that no chat message stays behind.
     """
 
-    KEPT_PER_APP = 1000
+    LONGEST_REASON = 300
 
     app = models.ForeignKey(VendorApp, models.CASCADE, verbose_name=_("vendor app"), related_name="unread")
-    received_at = models.DateTimeField(_("received"))
+    received_at = models.DateTimeField(_("received"), db_index=True)
     body = models.BinaryField()
-    reason = models.CharField(_("reason"), max_length=300)
+    size = models.PositiveIntegerField(default=0)  # bytes, before encryption
+    reason = models.CharField(_("reason"), max_length=LONGEST_REASON)
+    fingerprint = models.CharField(max_length=64, default="")  # empty: kept before there were fingerprints
 
     objects = UnreadBodyManager()
 
@@ -49,6 +59,11 @@ class UnreadBody(models.Model):
         verbose_name = _("unreadable callback")
         verbose_name_plural = _("unreadable callbacks")
         ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["app", "fingerprint"], name="unread_body_once_per_app", condition=~models.Q(fingerprint="")
+            )
+        ]
 
     def __str__(self) -> str:
         return self.reason
@@ -59,4 +74,4 @@ class UnreadBody(models.Model):
 
         Raises: cryptography.fernet.InvalidToken where SECRET_KEY is no longer the one it was kept under.
         """
-        return _vault().decrypt(bytes(self.body))
+        return vault.unseal(bytes(self.body))

@@ -95,6 +95,13 @@ class VendorApp(models.Model):
     voipid_path = models.CharField(_("call id"), max_length=200, default="voipid")
     kind_path = models.CharField(_("kind (1 video, 2 voice)"), max_length=200, default="type")
     nickname_path = models.CharField(_("contact's nickname"), max_length=200, default="nickname", blank=True)
+    avatar_path = models.CharField(_("contact's avatar"), max_length=200, blank=True)
+    time_path = models.CharField(
+        _("time of the call"),
+        max_length=200,
+        blank=True,
+        help_text=_("Seconds or milliseconds since 1970, or a date and time (Beijing's, where it names no zone)."),
+    )
     end_path = models.CharField(
         _("end of the call"),
         max_length=200,

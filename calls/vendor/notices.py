@@ -7,6 +7,7 @@ stands is a setting (see VendorApp).
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from .envelope import Unreadable
@@ -16,6 +17,8 @@ KNOWN_TYPES = frozenset({"chatMsg", "contacts", "taskDone", CALL})
 
 LONGEST_ID = 64  # characters
 LONGEST_NICKNAME = 200  # characters
+LONGEST_ADDRESS = 500  # characters
+BEIJING = timezone(timedelta(hours=8))  # where the vendor is; the zone of a time that names none
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Mapping:
     voipid: tuple[tuple[str, ...], ...]
     kind: tuple[tuple[str, ...], ...]
     nickname: tuple[tuple[str, ...], ...] = ()
+    avatar: tuple[tuple[str, ...], ...] = ()
+    time: tuple[tuple[str, ...], ...] = ()
     end: tuple[tuple[str, ...], ...] = ()
     end_values: frozenset[str] = frozenset()
 
@@ -38,6 +43,8 @@ class IncomingCall:
     voipid: str
     kind: int
     nickname: str = ""
+    avatar: str = ""  # an address, as it came
+    called_at: datetime | None = None  # by the vendor's clock, where it says so
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,9 @@ def _read_item(item: Any, notice: dict[str, Any], mapping: Mapping) -> IncomingC
         contact=_identifier("contact", _look_up(mapping.contact, item, notice)),
         voipid=voipid,
         kind=_kind(_look_up(mapping.kind, item, notice)),
-        nickname=_nickname(_look_up(mapping.nickname, item, notice)),
+        nickname=_strangers_text(_look_up(mapping.nickname, item, notice), LONGEST_NICKNAME),
+        avatar=_address(_look_up(mapping.avatar, item, notice)),
+        called_at=_moment(_look_up(mapping.time, item, notice)),
     )
 
 
@@ -142,8 +151,26 @@ def _kind(value: Any) -> int:
     raise Unreadable("the kind is neither 1 (video) nor 2 (voice)")
 
 
-def _nickname(value: Any) -> str:
-    """A stranger's text, cut to length. What no database takes (NUL, half characters) is replaced."""
+def _strangers_text(value: Any, longest: int) -> str:
+    """Cut to length. What no database takes (NUL, half characters) is replaced."""
     if not isinstance(value, str):
         return ""
-    return value[:LONGEST_NICKNAME].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode().strip()
+    return value[:longest].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode().strip()
+
+
+def _address(value: Any) -> str:
+    """An address of the web; empty where it is none, or too long to be kept whole."""
+    text = _strangers_text(value, LONGEST_ADDRESS + 1)
+    return text if text.startswith(("http://", "https://")) and len(text) <= LONGEST_ADDRESS else ""
+
+
+def _moment(value: Any) -> datetime | None:
+    """A moment, given as seconds or milliseconds since 1970 or as an ISO date and time; None where it makes no sense."""
+    text = str(value).strip()
+    try:
+        if text.isdecimal() and len(text) in {10, 13}:
+            return datetime.fromtimestamp(int(text[:10]), UTC) + timedelta(milliseconds=int(text[10:] or 0))
+        at = datetime.fromisoformat(text)
+        return (at if at.tzinfo else at.replace(tzinfo=BEIJING)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -299,3 +299,42 @@ def test_a_setting_names_paths_between_blanks_and_steps_between_dots() -> None:
 
 def test_an_empty_setting_names_no_path() -> None:
     assert paths("") == ()
+
+
+WITH_EXTRAS = replace(MAPPING, avatar=paths("avatar"), time=paths("time"))
+
+
+@pytest.mark.parametrize(
+    ("sent", "moment"),
+    [
+        (1795421590, "2026-11-23T08:13:10+00:00"),
+        ("1795421590", "2026-11-23T08:13:10+00:00"),
+        (1795421590123, "2026-11-23T08:13:10.123000+00:00"),
+        ("2026-11-23 16:13:10", "2026-11-23T08:13:10+00:00"),  # Beijing's, where no zone is named
+        ("2026-11-23T09:13:10+01:00", "2026-11-23T08:13:10+00:00"),
+        ("2026-11-23T08:13:10Z", "2026-11-23T08:13:10+00:00"),
+    ],
+)
+def test_the_vendor_s_time_of_a_call_is_read_in_each_likely_form(sent: Any, moment: str) -> None:
+    called_at = only_call(item(time=sent), WITH_EXTRAS).called_at
+    assert called_at is not None
+    assert called_at.isoformat() == moment
+
+
+@pytest.mark.parametrize("sent", [None, "", 0, -5, 17954, "soon", [], True, "0001-01-01 00:00:00", "９" * 10])
+def test_a_time_that_makes_no_sense_costs_the_call_nothing(sent: Any) -> None:
+    called_at = only_call(item(time=sent), WITH_EXTRAS).called_at
+    assert called_at is None or called_at.year > 2000
+
+
+def test_no_time_is_read_where_none_is_mapped() -> None:
+    assert only_call(item(time=1795421590)).called_at is None
+
+
+def test_an_avatar_is_an_address_of_the_web() -> None:
+    assert only_call(item(avatar="https://wx.qlogo.cn/a/0"), WITH_EXTRAS).avatar == "https://wx.qlogo.cn/a/0"
+
+
+@pytest.mark.parametrize("sent", [None, 5, "", "javascript:alert(1)", "//wx.qlogo.cn/a", "https://a/" + "x" * 500])
+def test_what_is_no_address_of_the_web_is_no_avatar(sent: Any) -> None:
+    assert only_call(item(avatar=sent), WITH_EXTRAS).avatar == ""

@@ -1,0 +1,36 @@
+"""Encryption at rest for what may hold customers' words, and must be kept for a while all the same."""
+
+from __future__ import annotations
+
+import base64
+from functools import lru_cache
+
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from django.utils.crypto import salted_hmac
+
+
+def seal(content: bytes) -> bytes:
+    return _fernet(settings.SECRET_KEY).encrypt(content)
+
+
+def unseal(sealed: bytes) -> bytes:
+    """What was sealed.
+
+    Raises: cryptography.fernet.InvalidToken where it was damaged, or SECRET_KEY is no longer the one it was sealed under.
+    """
+    return _fernet(settings.SECRET_KEY).decrypt(sealed)
+
+
+def fingerprint(content: bytes) -> str:
+    """64 hexadecimal digits: equal for equal contents, and of no use to whoever guesses at them without SECRET_KEY."""
+    return salted_hmac("ringdesk kept content", content, algorithm="sha256").hexdigest()
+
+
+@lru_cache(1)
+def _fernet(secret_key: str) -> Fernet:
+    """Under a key of its own, derived from SECRET_KEY (RFC 5869)."""
+    key = HKDF(SHA256(), length=32, salt=None, info=b"ringdesk unread bodies").derive(secret_key.encode())
+    return Fernet(base64.urlsafe_b64encode(key))
