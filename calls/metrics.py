@@ -10,5 +10,6 @@ CALLBACK_SECONDS = Histogram(
 )
 NOTICES = Counter("ringdesk_notices", "Notices in callbacks, by type; chat messages leave no other trace", ["type"])
 CALLS = Counter("ringdesk_calls", "Calls in callbacks: new, or pushed again", ["result"])
+SPOOLED = Gauge("ringdesk_spooled_callbacks", "Callbacks on disk that wait for the database")
 REJECTS = Counter("ringdesk_reject_requests", "Requests to the vendor to reject a call", ["result"])
 SOCKETS = Gauge("ringdesk_open_sockets", "Pages with an open socket")

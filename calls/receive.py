@@ -29,7 +29,8 @@ class Batch:
     ring_seconds: int
     calls: Sequence[IncomingCall] = ()
     ends: Sequence[EndedCall] = ()
-    unread: bytes = b""  # what could not be read, to be kept
+    unread: bytes = b""  # what could not be read, to be kept: the body, or of an opened one some notices as JSON
+    unread_opened: bool = False
     unread_reason: str = ""
 
 
@@ -87,8 +88,9 @@ class Reception:
             if pk is not None:
                 receipt.ended.append(pk)
         if batch.unread:
-            kept = UnreadBody.objects.keep(batch.app_id, batch.received_at, batch.unread, batch.unread_reason)
-            receipt.kept = kept.pk
+            receipt.kept = UnreadBody.objects.keep(
+                batch.app_id, batch.received_at, batch.unread, batch.unread_reason, opened=batch.unread_opened
+            ).pk
         return receipt
 
     def _insert(self, call: IncomingCall, batch: Batch) -> int | None:

@@ -1,17 +1,21 @@
 """The one writer of callbacks: a thread that stores what has gathered in one transaction (group commit).
 
 While one group is being committed the next one gathers, so groups grow with the load and a commit's cost is shared.
+Whatever else the server writes in numbers goes through this thread as well: two writers would keep each other waiting.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
-from django.db import OperationalError, connection
+from django.db import DataError, IntegrityError, connection
+from django.db import Error as DatabaseError
 
 from .receive import Batch, Receipt, Reception
 
@@ -28,11 +32,27 @@ class _Entry:
         self.receipt = receipt
 
 
+class _Job:
+    """Other work for the writer's thread, and who waits for it."""
+
+    def __init__(self, work: Callable[[], object], done: asyncio.Future[None]) -> None:
+        self.work = work
+        self.done = done
+
+
+_Item: TypeAlias = list[_Entry] | _Job | None  # None: the end
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that the database can't take anything now (locked, full, gone), and not that a batch is bad."""
+    return isinstance(error, DatabaseError) and not isinstance(error, (IntegrityError, DataError))
+
+
 class Writer:
-    """Start and stop it with the server; `submit` is for the event loop's thread."""
+    """Start and stop it with the server; the rest is for the event loop's thread."""
 
     def __init__(self) -> None:
-        self._entries: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._reception = Reception()
         self._thread = threading.Thread(target=self._run, name="writer")
 
@@ -42,7 +62,7 @@ class Writer:
 
     async def stop(self) -> None:
         """Store what was submitted, then end."""
-        self._entries.put(None)
+        self._items.put(None)
         await asyncio.to_thread(self._thread.join)
 
     def submit(self, batch: Batch) -> asyncio.Future[Receipt]:
@@ -50,42 +70,53 @@ class Writer:
 
         A caller who gives up waiting costs nothing: the batch is stored and shown all the same.
         """
-        receipt: asyncio.Future[Receipt] = self._loop.create_future()
-        self._entries.put(_Entry(batch, receipt))
-        return receipt
+        return self.submit_group([batch])[0]
+
+    def submit_group(self, batches: Sequence[Batch]) -> list[asyncio.Future[Receipt]]:
+        """The same for several, which are stored together, or for want of a database none of them."""
+        entries = [_Entry(batch, self._loop.create_future()) for batch in batches]
+        self._items.put(entries)
+        return [entry.receipt for entry in entries]
+
+    def do(self, work: Callable[[], object]) -> asyncio.Future[None]:
+        """Have this done by the writer's thread, in turn. The future tells when, or holds the error that it raised."""
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._items.put(_Job(work, done))
+        return done
 
     def _run(self) -> None:
+        following: _Item = []
         try:
-            while (first := self._entries.get()) is not None:
-                group, last = self._gather(first)
-                self._store(group)
-                if last:
-                    return
+            while following is not None:
+                group, following = self._gather()
+                if group:
+                    self._store(group)
+                if isinstance(following, _Job):
+                    self._do(following)
         finally:
             connection.close()
 
-    def _gather(self, first: _Entry) -> tuple[list[_Entry], bool]:
-        """All that waits, up to a limit; and whether the writer is to end after it."""
-        group = [first]
-        while len(group) < LARGEST_GROUP:
+    def _gather(self) -> tuple[list[_Entry], _Item]:
+        """Wait for something. Then all batches that wait, up to a limit; and the job or the end that comes behind them."""
+        group: list[_Entry] = []
+        item = self._items.get()
+        while isinstance(item, list):
+            group += item
+            if len(group) >= LARGEST_GROUP:
+                return group, []
             try:
-                entry = self._entries.get_nowait()
+                item = self._items.get_nowait()
             except queue.Empty:
-                break
-            if entry is None:
-                return group, True
-            group.append(entry)
-        return group, False
+                return group, []
+        return group, item
 
     def _store(self, group: list[_Entry], again: bool = True) -> None:
         try:
             receipts = self._reception.take_in([entry.batch for entry in group])
-        except OperationalError as error:  # the database is locked or away: no batch would fare better alone
-            logger.exception("%d callbacks could not be stored", len(group))
-            connection.close()
-            self._answer(group, error)
         except Exception as error:
-            if again:
+            if is_away(error):
+                self._give_up(group, error)
+            elif again:
                 # One of them is bad and must not cost the others; or what was remembered of accounts and contacts is out
                 # of date, and is forgotten now. So each gets another chance, alone.
                 for entry in group:
@@ -95,6 +126,32 @@ class Writer:
                 self._answer(group, error)
         else:
             self._answer(group, receipts)
+
+    def _give_up(self, group: list[_Entry], error: Exception) -> None:
+        """The database is away. What waits is given up with the group: stored later, it must not be stored before it."""
+        others: list[_Item] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                item = self._items.get_nowait()
+                if isinstance(item, list):
+                    group += item
+                else:
+                    others.append(item)
+        for item in others:
+            self._items.put(item)
+        logger.error("%d callbacks could not be stored: %s", len(group), error)
+        connection.close()
+        self._answer(group, error)
+
+    def _do(self, job: _Job) -> None:
+        error = None
+        try:
+            job.work()
+        except Exception as raised:
+            error = raised
+            if is_away(error):
+                connection.close()
+        self._loop.call_soon_threadsafe(_tell, job.done, error)
 
     def _answer(self, group: list[_Entry], outcome: Sequence[Receipt] | Exception) -> None:
         """Wake the callbacks that wait, all at once: each call into the loop from here costs a context switch."""
@@ -109,3 +166,12 @@ def _settle(group: list[_Entry], outcome: Sequence[Receipt] | Exception) -> None
             entry.receipt.set_exception(outcome)
         else:
             entry.receipt.set_result(outcome[number])
+
+
+def _tell(done: asyncio.Future[None], error: Exception | None) -> None:
+    if done.done():  # whoever waited gave up
+        return
+    if error:
+        done.set_exception(error)
+    else:
+        done.set_result(None)

@@ -12,6 +12,7 @@ from channels.auth import AuthMiddlewareStack
 
 from calls import ingest
 from calls.ingest import Ingest, Receive, Scope, Send
+from calls.intake import AnotherKey
 from calls.live.consumer import BoardConsumer
 from calls.live.hub import hub
 
@@ -39,7 +40,12 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     """Start the hub before the first callback comes, and stop it after the last one was stored."""
     await receive()
     hub.start()
-    await callbacks.start()
+    try:
+        await callbacks.start()
+    except (AnotherKey, OSError) as error:
+        await hub.stop()
+        await send({"type": "lifespan.startup.failed", "message": f"Ringdesk can't start: {error}"})
+        return
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await callbacks.stop()

@@ -130,6 +130,12 @@ else:
 if WORKERS > 1 and (ON_SQLITE or not REDIS_URL):
     environment.refuse("WORKERS above 1 needs PostgreSQL and Redis. Set DATABASE_URL and REDIS_URL, or WORKERS=1.")
 
+# How long, how many rows and how many MiB of kept bodies the callback log holds
+
+CALLBACK_LOG_DAYS = environment.whole_number("CALLBACK_LOG_DAYS", default=30, at_least=1)
+CALLBACK_LOG_ROWS = environment.whole_number("CALLBACK_LOG_ROWS", default=20_000, at_least=100)
+CALLBACK_LOG_MIB = environment.whole_number("CALLBACK_LOG_MIB", default=100, at_least=1)
+
 # People
 
 AUTH_USER_MODEL = "calls.Person"

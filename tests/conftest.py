@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
+from pytest_django import Settings
 
 from calls.vendor.sandbox import Sandbox
 
@@ -19,6 +21,13 @@ def empty_channel_layer() -> Iterator[None]:
     """Members of groups would survive from test to test."""
     yield
     async_to_sync(get_channel_layer().flush)()
+
+
+@pytest.fixture
+def own_data_folder(settings: Settings, tmp_path: Path) -> Path:
+    """For a spool that no other test sees."""
+    settings.DATA_DIR = tmp_path
+    return tmp_path
 
 
 @pytest.fixture

@@ -3,14 +3,15 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from django.db import connection
 
 
 @contextmanager
-def locked_database() -> Iterator[None]:
-    """Somebody else writes, and does not come to an end."""
-    other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+def locked_database(file: Path | None = None) -> Iterator[None]:
+    """Somebody else writes, and does not come to an end; in the tests' own database, or in this file."""
+    other = sqlite3.connect(file or connection.settings_dict["NAME"], isolation_level=None, timeout=30)
     other.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -40,7 +40,7 @@ class Callback(models.Model):
     REFUSED = (Result.UNKNOWN, Result.NOT_ADMITTED, Result.WRONG_METHOD, Result.TOO_LARGE, Result.NOT_STORED)
 
     app = models.ForeignKey(VendorApp, models.CASCADE, verbose_name=_("vendor app"), null=True, related_name="callbacks")
-    received_at = models.DateTimeField(_("received"), db_index=True)  # of gathered ones: the first
+    received_at = models.DateTimeField(_("received"), db_index=True)  # of gathered ones: the minute
     address = models.CharField(_("from"), max_length=64, blank=True)
     result = models.CharField(_("result"), max_length=12, choices=Result)
     callbacks = models.PositiveIntegerField(_("callbacks"), default=1)
@@ -53,7 +53,7 @@ class Callback(models.Model):
     milliseconds = models.PositiveIntegerField(_("answered after (ms)"), null=True)  # of gathered ones: the slowest
     # Whether it waited on disk for the database, which could not take it in time.
     spooled = models.BooleanField(_("waited for the database"), default=False)
-    body = models.OneToOneField(UnreadBody, models.SET_NULL, null=True, related_name="callback")
+    body = models.ForeignKey(UnreadBody, models.SET_NULL, null=True, related_name="callbacks")
     replayed_at = models.DateTimeField(_("replayed"), null=True)
     replayed_by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+", db_index=False)
 

@@ -10,7 +10,7 @@ from .vendor_app import VendorApp
 
 
 class UnreadBodyManager(models.Manager["UnreadBody"]):
-    def keep(self, app_id: int, received_at: datetime, content: bytes, reason: str) -> UnreadBody:
+    def keep(self, app_id: int, received_at: datetime, content: bytes, reason: str, *, opened: bool = False) -> UnreadBody:
         """Keep it; what was kept already, and came once more, is not kept twice."""
         kept, _created = self.get_or_create(
             app_id=app_id,
@@ -19,18 +19,22 @@ class UnreadBodyManager(models.Manager["UnreadBody"]):
                 "received_at": received_at,
                 "body": vault.seal(content),
                 "size": len(content),
+                "opened": opened,
                 "reason": reason[: UnreadBody.LONGEST_REASON],
             },
         )
         return kept
 
-    def let_go(self, before: datetime, most_bytes: int) -> int:
-        """Delete what was received before this moment, and the oldest beyond this many bytes; how many that were."""
-        gone = list(self.filter(received_at__lt=before).values_list("pk", flat=True))
-        left = most_bytes
-        for pk, size in self.filter(received_at__gte=before).order_by("-id").values_list("pk", "size"):
-            left -= size
-            if left < 0:
+    def let_go(self, before: datetime, most: int, most_bytes: int) -> int:
+        """Delete what was received before this moment, and the oldest beyond so many, or so many bytes in all.
+
+        Returns: how many were deleted.
+        """
+        gone, total = [], 0
+        newest_first = self.order_by("-received_at", "-id").values_list("pk", "received_at", "size")
+        for number, (pk, received_at, size) in enumerate(newest_first, start=1):
+            total += size
+            if number > most or total > most_bytes or received_at < before:
                 gone.append(pk)
         for start in range(0, len(gone), 500):
             self.filter(pk__in=gone[start : start + 500]).delete()
@@ -47,9 +51,10 @@ class UnreadBody(models.Model):
     LONGEST_REASON = 300
 
     app = models.ForeignKey(VendorApp, models.CASCADE, verbose_name=_("vendor app"), related_name="unread")
-    received_at = models.DateTimeField(_("received"), db_index=True)
+    received_at = models.DateTimeField(_("received"))
     body = models.BinaryField()
     size = models.PositiveIntegerField(default=0)  # bytes, before encryption
+    opened = models.BooleanField(default=False)  # whether this is what made no sense of an opened body, as JSON
     reason = models.CharField(_("reason"), max_length=LONGEST_REASON)
     fingerprint = models.CharField(max_length=64, default="")  # empty: kept before there were fingerprints
 
@@ -59,6 +64,9 @@ class UnreadBody(models.Model):
         verbose_name = _("unreadable callback")
         verbose_name_plural = _("unreadable callbacks")
         ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["received_at", "size"], name="unread_body_by_age")
+        ]  # both, so that bodies aren't read
         constraints = [
             models.UniqueConstraint(
                 fields=["app", "fingerprint"], name="unread_body_once_per_app", condition=~models.Q(fingerprint="")

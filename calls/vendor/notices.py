@@ -13,11 +13,13 @@ from typing import Any
 from .envelope import Unreadable
 
 CALL = "voiceVideoCall"
-KNOWN_TYPES = frozenset({"chatMsg", "contacts", "taskDone", CALL})
+CHAT = "chatMsg"
+KNOWN_TYPES = frozenset({CHAT, "contacts", "taskDone", CALL})
 
 LONGEST_ID = 64  # characters
 LONGEST_NICKNAME = 200  # characters
 LONGEST_ADDRESS = 500  # characters
+SHORT_VALUE = 2  # characters
 BEIJING = timezone(timedelta(hours=8))  # where the vendor is; the zone of a time that names none
 
 
@@ -60,6 +62,8 @@ class Reading:
     calls: list[IncomingCall] = field(default_factory=list)
     ends: list[EndedCall] = field(default_factory=list)
     types: Counter[str] = field(default_factory=Counter)  # notices by type; unknown types as "other"
+    accounts: Counter[str] = field(default_factory=Counter)  # notices by the account that they concern, where they say it
+    samples: list[Any] = field(default_factory=list)  # notices of calls as they came, one item each
     unread: list[Any] = field(default_factory=list)  # notices that should have been calls but made no sense
     reasons: list[str] = field(default_factory=list)  # why, for each of them
 
@@ -76,6 +80,8 @@ def read(notices: Iterable[Any], mapping: Mapping) -> Reading:
         if not isinstance(notice, dict):
             reading.types["other"] += 1
             continue
+        if isinstance(account := notice.get("rel_wxid"), str):
+            reading.accounts[account] += 1
         kind = str(notice.get("type")).strip()
         reading.types[kind if kind in KNOWN_TYPES else "other"] += 1
         if kind == CALL:
@@ -83,14 +89,33 @@ def read(notices: Iterable[Any], mapping: Mapping) -> Reading:
     return reading
 
 
+def form_of(value: Any) -> str:
+    """What stands where in a notice, without the values: the same for two calls that differ in who calls whom alone.
+
+    Short values count as part of the form, since they tell what kind of notice it is: `"type": 2`, `"status": 4`.
+    """
+    match value:
+        case dict():
+            return "{" + ",".join(f"{key}:{form_of(value[key])}" for key in sorted(value)) + "}"
+        case list():
+            return "[" + ",".join(sorted({form_of(one) for one in value})) + "]"
+        case None | bool():
+            return str(value)
+        case _:
+            text = str(value)
+            return text if len(text) <= SHORT_VALUE else type(value).__name__
+
+
 def _read_call_notice(notice: dict[str, Any], mapping: Mapping, reading: Reading) -> None:
     data = notice.get("data")
     items = data if isinstance(data, list) else [data]
     for item in items or [None]:
+        alone = notice | {"data": [item]}
+        reading.samples.append(alone)
         try:
             found = _read_item(item, notice, mapping)
         except Unreadable as reason:
-            reading.unread.append(notice | {"data": [item]})
+            reading.unread.append(alone)
             reading.reasons.append(str(reason))
         else:
             (reading.calls if isinstance(found, IncomingCall) else reading.ends).append(found)  # type: ignore[arg-type]

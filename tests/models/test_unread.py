@@ -46,18 +46,26 @@ def test_the_oldest_beyond_so_many_bytes_are_let_go() -> None:
     app = make_app()
     for number in range(6):
         keep(app, b"%d" % number * 100)
-    assert UnreadBody.objects.let_go(LONG_AGO, most_bytes=350) == 3
+    assert UnreadBody.objects.let_go(LONG_AGO, most=10, most_bytes=350) == 3
     assert kept() == {b"3" * 100, b"4" * 100, b"5" * 100}
+
+
+def test_the_oldest_beyond_so_many_are_let_go() -> None:
+    app = make_app()
+    for number in range(6):
+        keep(app, b"%d" % number)
+    assert UnreadBody.objects.let_go(LONG_AGO, most=2, most_bytes=10**9) == 4
+    assert kept() == {b"4", b"5"}
 
 
 def test_what_is_older_than_it_may_be_is_let_go_however_small() -> None:
     app = make_app()
     keep(app, b"old", NOW - timedelta(days=31))
     keep(app, b"new", NOW)
-    assert UnreadBody.objects.let_go(NOW - timedelta(days=30), most_bytes=10**9) == 1
+    assert UnreadBody.objects.let_go(NOW - timedelta(days=30), most=10, most_bytes=10**9) == 1
     assert kept() == {b"new"}
 
 
 def test_nothing_is_let_go_within_the_bounds() -> None:
     keep(make_app(), b"new")
-    assert UnreadBody.objects.let_go(LONG_AGO, most_bytes=3) == 0
+    assert UnreadBody.objects.let_go(LONG_AGO, most=1, most_bytes=3) == 0

@@ -1,0 +1,280 @@
+"""Storing what callbacks brought, in time: in the database, or while that is away in the spool, and from there in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from cryptography.fernet import InvalidToken
+from django.conf import settings
+
+from . import metrics
+from .ledger import Fate, Ledger
+from .models import Callback
+from .receive import Batch, Receipt
+from .senders import Opened, Sender
+from .spool import Place, Spool
+from .vendor import notices
+from .writer import Writer, is_away
+
+logger = logging.getLogger(__name__)
+
+# Seconds. The vendor hangs up after 1, and some of that is the network's.
+DATABASE_WITHIN = 0.4
+SPOOL_WITHIN = 0.4
+TRIED_AGAIN_EVERY = 0.5
+WORKED_IN_AT_ONCE = 200  # callbacks
+BYTES_AT_ONCE = 4 * 1024 * 1024
+
+
+class NotStored(Exception):
+    """Neither the database nor the spool took it in time."""
+
+
+class AnotherKey(Exception):
+    """The spool holds callbacks that were encrypted under another SECRET_KEY; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A callback as it came: all that is needed to take it in later."""
+
+    app_id: int
+    received_at: datetime  # UTC
+    address: str
+    body: bytes
+
+    def packed(self) -> bytes:
+        head = {"app": self.app_id, "received_at": self.received_at.isoformat(), "address": self.address}
+        return json.dumps(head).encode() + b"\n" + self.body
+
+    @classmethod
+    def unpacked(cls, content: bytes) -> Letter:
+        line, _, body = content.partition(b"\n")
+        head = json.loads(line)
+        return cls(head["app"], datetime.fromisoformat(head["received_at"]), head["address"], body)
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """A callback in the spool, or on its way into it."""
+
+    place: asyncio.Future[Place]
+    receipt: asyncio.Future[Receipt] | None = None  # of the writer, where it was asked first and may still store it
+    seconds: float | None = None  # until it was answered
+    size: int = 0  # bytes
+
+
+@dataclass(eq=False)
+class _Piece:
+    """A callback that is being worked in."""
+
+    letter: Letter
+    opened: Opened
+    seconds: float | None
+    receipt: Receipt | None = None
+
+
+class Intake:
+    """Start and stop it with the server. `sender_of` tells the vendor app of an id, or None where there is none."""
+
+    def __init__(self, sender_of: Callable[[int], Sender | None]) -> None:
+        self._sender_of = sender_of
+        self._writer = Writer()
+        self._spool = Spool(settings.DATA_DIR)
+        self._backlog: deque[_Waiting] = deque()
+        self.ledger = Ledger(self._writer.do)
+
+    async def start(self) -> None:
+        """Raises: AnotherKey; OSError where the spool can't be opened."""
+        left_over = await self._spool.open()
+        if left_over:
+            await self._check_key(left_over[0])
+            logger.warning("%d callbacks wait in the spool and are worked in now", len(left_over))
+        self._writer.start()
+        self.ledger.start()
+        self._wake = asyncio.Event()
+        for place in left_over:
+            known: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
+            known.set_result(place)
+            self._backlog.append(_Waiting(known, size=place.length))
+        if self._backlog:
+            self._wake.set()
+        self._working_in = asyncio.create_task(self._keep_working_in())
+
+    async def stop(self) -> None:
+        """Store what can be stored; what the database can't take stays in the spool."""
+        self._working_in.cancel()
+        await asyncio.gather(self._working_in, return_exceptions=True)
+        await self.ledger.stop()
+        await self._writer.stop()
+        await self._spool.close()
+
+    async def take_in(self, letter: Letter, opened: Opened, answered: Callable[[], float]) -> None:
+        """Once this returns, what the callback brought is on disk: in the database, or as it came in the spool.
+
+        answered: tells the seconds since it came. Raises: NotStored.
+        """
+        batch = opened.batch
+        if not (batch.calls or batch.ends or batch.unread):
+            fate = fate_of(letter, opened)
+            fate.seconds = answered()
+            self.ledger.note(fate)
+            self.ledger.note_notices(letter.app_id, letter.received_at, opened.accounts, opened.samples)
+            return
+        receipt = None
+        if not self._backlog:
+            receipt = self._writer.submit(batch)
+            # Waited for, not timed out: a timeout would cancel it, and the batch may be stored in any case.
+            await asyncio.wait([receipt], timeout=DATABASE_WITHIN)
+            if receipt.done():
+                error = receipt.exception()
+                if error is None or not is_away(error):
+                    stored = await self._keep_as_unread(letter, error) if error else receipt.result()
+                    self._note(letter, opened, stored, answered())
+                    return
+        await self._wait_in_spool(letter, receipt, answered)
+
+    async def _wait_in_spool(
+        self, letter: Letter, receipt: asyncio.Future[Receipt] | None, answered: Callable[[], float]
+    ) -> None:
+        place = asyncio.ensure_future(self._spool.append(letter.packed()))
+        waiting = _Waiting(place, receipt, size=len(letter.body))
+        self._backlog.append(waiting)  # before anything is awaited, so that whatever comes next comes after it
+        self._wake.set()
+        await asyncio.wait([place], timeout=SPOOL_WITHIN)
+        if not place.done() or place.exception():
+            logger.error("the spool did not take a callback: %s", place.exception() if place.done() else "too slow")
+            raise NotStored
+        waiting.seconds = answered()
+
+    async def _keep_as_unread(self, letter: Letter, error: BaseException) -> Receipt:
+        """What the database refuses, though it is there, is kept for somebody to look at and replay. Raises: NotStored."""
+        why = f"it could not be stored: {type(error).__name__}"
+        kept = Batch(letter.app_id, letter.received_at, 0, unread=letter.body, unread_reason=why)
+        try:
+            return await self._writer.submit(kept)
+        except Exception as again:
+            raise NotStored from again
+
+    async def _keep_working_in(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._backlog:
+                metrics.SPOOLED.set(len(self._backlog))
+                try:
+                    await self._work_in(self._first_of_backlog())
+                except Exception as error:
+                    if not is_away(error):
+                        logger.exception("the spool could not be worked in; trying again")
+                    await asyncio.sleep(TRIED_AGAIN_EVERY)
+            metrics.SPOOLED.set(0)
+            await self._empty_spool()
+
+    def _first_of_backlog(self) -> list[_Waiting]:
+        group: list[_Waiting] = []
+        size = 0
+        for waiting in islice(self._backlog, WORKED_IN_AT_ONCE):
+            size += waiting.size
+            if group and size > BYTES_AT_ONCE:
+                break
+            group.append(waiting)
+        return group
+
+    async def _work_in(self, group: Sequence[_Waiting]) -> None:
+        """Have the first of the backlog stored, and take them out of it.
+
+        Raises: django.db.Error while the database can't take them; then all of them stay.
+        """
+        pieces = [piece for waiting in group if (piece := await self._piece_of(waiting))]
+        missing = [piece for piece in pieces if piece.receipt is None]
+        answers = await asyncio.gather(
+            *self._writer.submit_group([piece.opened.batch for piece in missing]), return_exceptions=True
+        )
+        if away := next((answer for answer in answers if isinstance(answer, BaseException) and is_away(answer)), None):
+            raise away
+        for piece, answer in zip(missing, answers, strict=True):
+            if isinstance(answer, BaseException):
+                piece.receipt = await self._kept_at_least(piece.letter, answer)
+            else:
+                piece.receipt = answer
+        for _ in group:
+            self._backlog.popleft()
+        for piece in pieces:
+            if piece.receipt:
+                self._note(piece.letter, piece.opened, piece.receipt, piece.seconds, spooled=True)
+
+    async def _piece_of(self, waiting: _Waiting) -> _Piece | None:
+        """None for one that can't be worked in, for a reason that is logged."""
+        try:
+            place = await waiting.place
+            waiting.size = place.length
+            letter = Letter.unpacked(await self._spool.read(place))
+        except (OSError, InvalidToken, ValueError):
+            logger.exception("a callback was lost: the spool does not hold it")
+            return None
+        sender = self._sender_of(letter.app_id)
+        if sender is None:
+            logger.error("a callback was lost: the vendor app %s that it came to is gone", letter.app_id)
+            return None
+        piece = _Piece(letter, await sender.open_aside(letter.body, letter.received_at), waiting.seconds)
+        if waiting.receipt:
+            await asyncio.wait([waiting.receipt])
+            if waiting.receipt.exception() is None:
+                piece.receipt = waiting.receipt.result()
+        return piece
+
+    async def _kept_at_least(self, letter: Letter, error: BaseException) -> Receipt | None:
+        try:
+            return await self._keep_as_unread(letter, error)
+        except NotStored:
+            logger.exception("a callback was lost: it could neither be stored nor be kept")
+            return None
+
+    async def _empty_spool(self) -> None:
+        try:
+            await self._spool.clear()
+        except OSError:
+            logger.exception("the spool could not be emptied; what is in it is worked in again at the next start")
+
+    async def _check_key(self, place: Place) -> None:
+        try:
+            await self._spool.read(place)
+        except InvalidToken:
+            raise AnotherKey(
+                f"callbacks wait in {settings.DATA_DIR} that were encrypted under another SECRET_KEY. "
+                "Start with that key once, or move the files spool.* away."
+            ) from None
+
+    def _note(self, letter: Letter, opened: Opened, stored: Receipt, seconds: float | None, spooled: bool = False) -> None:
+        """Put it on record what became of a callback."""
+        metrics.CALLS.labels("new").inc(len(stored.stored))
+        metrics.CALLS.labels("pushed_again").inc(stored.duplicates)
+        fate = fate_of(letter, opened)
+        fate.calls, fate.duplicates, fate.ends = len(stored.stored), stored.duplicates, len(stored.ended)
+        fate.body_id, fate.spooled, fate.seconds = stored.kept, spooled, seconds
+        if stored.kept:
+            fate.result = Callback.Result.UNREADABLE
+        self.ledger.note(fate)
+        self.ledger.note_notices(letter.app_id, letter.received_at, opened.accounts, opened.samples)
+
+
+def fate_of(letter: Letter, opened: Opened) -> Fate:
+    """What can be said of a callback before anything is stored."""
+    types = opened.types
+    return Fate(
+        Callback.Result.READ,
+        letter.received_at,
+        letter.address,
+        letter.app_id,
+        chats=types[notices.CHAT],
+        others=types.total() - types[notices.CHAT] - types[notices.CALL],
+        reason=opened.batch.unread_reason,
+    )

@@ -1,0 +1,274 @@
+"""The ledger: what became of each callback and how fast it was answered, gathered in memory and written once a second.
+
+It tells of what happened and is not needed for it to happen: a process that is killed loses the last second of its log, and
+no call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import IntegrityError, transaction
+from django.db.models import F, QuerySet
+from django.db.models.functions import Greatest
+from django.utils import timezone
+
+from . import vault
+from .models import Account, AccountTraffic, AnswerTime, Callback, NoticeSample, UnreadBody
+from .models.traffic import KEPT_FOR, RANGES, SLOWEST, slot_of
+from .vendor.notices import form_of
+
+logger = logging.getLogger(__name__)
+
+WRITTEN_EVERY = 1.0  # seconds
+TIDIED_EVERY = timedelta(minutes=10)
+ROWS_AT_ONCE = 500  # callbacks with a row of their own in one second; more of them are gathered like the others
+SAMPLES_AT_ONCE = 20
+ROWS_KEPT_WAITING = 5000  # while the database is away
+KINDS_AT_ONCE = 500  # gathered rows in one second; senders beyond that are counted without their address
+
+COUNTS = ("callbacks", "calls", "duplicates", "ends", "chats", "others")
+
+
+@dataclass
+class Fate:
+    """What became of one callback. The names are those of `Callback`."""
+
+    result: Callback.Result
+    received_at: datetime  # UTC
+    address: str
+    app_id: int | None = None
+    calls: int = 0
+    duplicates: int = 0
+    ends: int = 0
+    chats: int = 0
+    others: int = 0
+    reason: str = ""
+    body_id: int | None = None
+    spooled: bool = False
+    seconds: float | None = None  # until the answer; None where that isn't known any more
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether it gets a row of its own."""
+        return bool(self.calls or self.duplicates or self.ends or self.body_id or self.spooled)
+
+
+class _Kind(NamedTuple):
+    """Callbacks that are gathered in one row."""
+
+    minute: datetime
+    app_id: int | None
+    address: str
+    result: Callback.Result
+    reason: str
+    spooled: bool
+
+
+@dataclass
+class _Page:
+    """What has gathered since it was last written."""
+
+    rows: list[Fate] = field(default_factory=list)
+    gathered: dict[_Kind, Counter[str]] = field(default_factory=dict)
+    times: Counter[tuple[int, datetime, int]] = field(default_factory=Counter)
+    traffic: Counter[tuple[int, str, datetime]] = field(default_factory=Counter)
+    samples: list[tuple[int, datetime, Any]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.gathered or self.times or self.traffic or self.samples)
+
+    def add(self, fate: Fate) -> None:
+        if fate.stands_alone and len(self.rows) < ROWS_AT_ONCE:
+            self.rows.append(fate)
+            return
+        minute = fate.received_at.replace(second=0, microsecond=0)
+        kind = _Kind(minute, fate.app_id, fate.address, fate.result, fate.reason, fate.spooled)
+        if kind not in self.gathered and len(self.gathered) >= KINDS_AT_ONCE:
+            kind = kind._replace(address="", reason="")
+        counts = self.gathered.setdefault(kind, Counter())
+        counts["callbacks"] += 1
+        for name in COUNTS[1:]:
+            counts[name] += getattr(fate, name)
+        counts["milliseconds"] = max(counts["milliseconds"], _milliseconds(fate.seconds) or 0)
+
+    def take_back(self, earlier: _Page) -> None:
+        """Put what could not be written before what has gathered since."""
+        self.rows = (earlier.rows + self.rows)[-ROWS_KEPT_WAITING:]
+        for kind, counts in earlier.gathered.items():
+            slowest = max(counts["milliseconds"], self.gathered.get(kind, Counter())["milliseconds"])
+            self.gathered.setdefault(kind, Counter()).update(counts)
+            self.gathered[kind]["milliseconds"] = slowest
+        self.times.update(earlier.times)
+        self.traffic.update(earlier.traffic)
+        self.samples = (earlier.samples + self.samples)[:SAMPLES_AT_ONCE]
+
+
+class Ledger:
+    """Notes are taken in the event loop's thread; `write` says by whom they are written."""
+
+    def __init__(self, write: Callable[[Callable[[], object]], Awaitable[None]]) -> None:
+        self._write = write
+        self._page = _Page()
+        self._book = _Book()
+
+    def start(self) -> None:
+        self._writing = asyncio.create_task(self._keep_writing())
+
+    async def stop(self) -> None:
+        """Write what has gathered; while the database is away, that is lost."""
+        self._writing.cancel()
+        await asyncio.gather(self._writing, return_exceptions=True)
+        await self._write_page()
+
+    def note(self, fate: Fate) -> None:
+        """What became of a callback, once that is known."""
+        self._page.add(fate)
+
+    def note_answer(self, app_id: int, received_at: datetime, seconds: float) -> None:
+        """How long the vendor waited for an answer."""
+        within = next((limit for limit in RANGES if seconds * 1000 <= limit), SLOWEST)
+        self._page.times[app_id, slot_of(received_at, AnswerTime.SLOT), within] += 1
+
+    def note_notices(self, app_id: int, received_at: datetime, accounts: Counter[str], samples: list[Any]) -> None:
+        """Which accounts a callback's notices concerned; and its notices of calls, for whoever maps them."""
+        if accounts:
+            hour = slot_of(received_at, AccountTraffic.SLOT)
+            for wxid, count in accounts.items():
+                self._page.traffic[app_id, wxid, hour] += count
+        for sample in samples[: SAMPLES_AT_ONCE - len(self._page.samples)]:
+            self._page.samples.append((app_id, received_at, sample))
+
+    async def _keep_writing(self) -> None:
+        while True:
+            await asyncio.sleep(WRITTEN_EVERY)
+            await self._write_page()
+
+    async def _write_page(self) -> None:
+        if not self._page:
+            return
+        page, self._page = self._page, _Page()
+        try:
+            await self._write(lambda: self._book.write(page))
+        except IntegrityError:
+            logger.exception("a page of the callback log could not be written and is left out")
+        except DatabaseError as error:
+            logger.error("the callback log waits for the database: %s", error)
+            self._page.take_back(page)
+
+
+class _Book:
+    """Writes pages to the database; used by one thread. Remembers which row of the log a kind is being gathered in."""
+
+    def __init__(self) -> None:
+        self._rows: dict[_Kind, int] = {}
+        self._forms: set[tuple[int, str]] = set()
+        self._tidied_at = datetime.min.replace(tzinfo=UTC)
+
+    @transaction.atomic
+    def write(self, page: _Page) -> None:
+        """Raises: django.db.Error; then nothing of the page was written."""
+        kept = {fate.body_id for fate in page.rows if fate.body_id}
+        kept = set(UnreadBody.objects.filter(pk__in=kept).values_list("pk", flat=True)) if kept else kept
+        Callback.objects.bulk_create(_row_of(fate, kept) for fate in page.rows)
+        for kind, counts in page.gathered.items():
+            self._gather(kind, counts)
+        for (app_id, slot, within), count in page.times.items():
+            _count(AnswerTime.objects.all(), {"app_id": app_id, "slot": slot, "within": within}, callbacks=count)
+        self._count_traffic(page.traffic)
+        for app_id, received_at, notice in page.samples:
+            self._keep_sample(app_id, received_at, notice)
+        if kept or timezone.now() - self._tidied_at > TIDIED_EVERY:
+            tidy(timezone.now())
+            self._tidied_at = timezone.now()
+
+    def _gather(self, kind: _Kind, counts: Counter[str]) -> None:
+        more = {name: F(name) + counts[name] for name in COUNTS}
+        slowest = Greatest("milliseconds", counts["milliseconds"])
+        known = self._rows.get(kind)
+        if known and Callback.objects.filter(pk=known).update(milliseconds=slowest, **more):
+            return
+        row = Callback.objects.create(
+            app_id=kind.app_id,
+            received_at=kind.minute,
+            address=kind.address,
+            result=kind.result,
+            reason=kind.reason,
+            spooled=kind.spooled,
+            milliseconds=counts["milliseconds"],
+            **{name: counts[name] for name in COUNTS},
+        )
+        self._rows = {other: pk for other, pk in self._rows.items() if other.minute >= kind.minute - timedelta(minutes=1)}
+        self._rows[kind] = row.pk
+
+    def _count_traffic(self, traffic: Counter[tuple[int, str, datetime]]) -> None:
+        """Of the accounts that are known. One that was never called is none yet."""
+        wxids = {wxid for _, wxid, _ in traffic}
+        known = {}
+        if wxids:
+            accounts = Account.objects.filter(app__in={app_id for app_id, _, _ in traffic}, wxid__in=wxids)
+            known = {(app_id, wxid): pk for pk, app_id, wxid in accounts.values_list("pk", "app_id", "wxid")}
+        for (app_id, wxid, slot), count in traffic.items():
+            if pk := known.get((app_id, wxid)):
+                _count(AccountTraffic.objects.all(), {"account_id": pk, "slot": slot}, notices=count)
+
+    def _keep_sample(self, app_id: int, received_at: datetime, notice: Any) -> None:
+        form = vault.fingerprint(form_of(notice).encode())
+        if (app_id, form) in self._forms:
+            return
+        self._forms.add((app_id, form))
+        NoticeSample.objects.get_or_create(
+            app_id=app_id,
+            form=form,
+            defaults={"received_at": received_at, "body": vault.seal(json.dumps(notice).encode())},
+        )
+        of_app = NoticeSample.objects.filter(app=app_id).order_by("-id")
+        too_many = list(of_app.values_list("pk", flat=True)[NoticeSample.KEPT_PER_APP :])
+        NoticeSample.objects.filter(pk__in=too_many).delete()
+
+
+def tidy(now: datetime) -> None:
+    """Let go of what is older, or more, than the settings have kept."""
+    oldest = now - timedelta(days=settings.CALLBACK_LOG_DAYS)
+    Callback.objects.let_go(oldest, settings.CALLBACK_LOG_ROWS)
+    UnreadBody.objects.let_go(oldest, settings.CALLBACK_LOG_ROWS, settings.CALLBACK_LOG_MIB * 1024 * 1024)
+    for counts in (AnswerTime, AccountTraffic):
+        counts.objects.filter(slot__lt=now - KEPT_FOR).delete()
+
+
+def _row_of(fate: Fate, kept: Collection[int]) -> Callback:
+    return Callback(
+        app_id=fate.app_id,
+        received_at=fate.received_at,
+        address=fate.address,
+        result=fate.result,
+        calls=fate.calls,
+        duplicates=fate.duplicates,
+        ends=fate.ends,
+        chats=fate.chats,
+        others=fate.others,
+        reason=fate.reason[: UnreadBody.LONGEST_REASON],
+        milliseconds=_milliseconds(fate.seconds),
+        spooled=fate.spooled,
+        body_id=fate.body_id if fate.body_id in kept else None,
+    )
+
+
+def _count(counts: QuerySet[Any], key: dict[str, Any], **more: int) -> None:
+    """Add to the row of this key, which is made where it is missing."""
+    [(name, count)] = more.items()
+    if not counts.filter(**key).update(**{name: F(name) + count}):
+        counts.create(**key, **more)
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)

@@ -1,0 +1,98 @@
+"""Vendor apps as callbacks need them: who sends to which address, and how their bodies are opened."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from .models import VendorApp
+from .receive import Batch
+from .vendor import envelope, notices
+
+logger = logging.getLogger(__name__)
+
+LARGE_BODY = 64 * 1024  # bytes
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a callback's body brought, as far as it could be read."""
+
+    batch: Batch
+    types: Counter[str] = field(default_factory=Counter)  # notices by type
+    accounts: Counter[str] = field(default_factory=Counter)  # notices by account
+    samples: list[Any] = field(default_factory=list)  # notices of calls, as they came
+
+
+@dataclass(frozen=True)
+class Sender:
+    """A vendor app, with what its settings come to worked out once."""
+
+    app: VendorApp
+    key: bytes
+    mapping: notices.Mapping
+
+    @classmethod
+    def of(cls, app: VendorApp) -> Sender:
+        """Raises: ValueError where the app's key is no key."""
+        return cls(app, envelope.key_bytes(app.aes_key), mapping_of(app))
+
+    def open(self, body: bytes, received_at: datetime) -> Opened:
+        """What a body brought. One that can't be opened, and notices that make no sense, become part of a batch that keeps
+        them."""
+        app = self.app
+        try:
+            items = envelope.open_body(body, self.key, app.allow_plain_json)
+        except envelope.Unreadable as reason:
+            logger.warning("a callback to %s could not be read and is kept: %s", app.name, reason)
+            return Opened(Batch(app.pk, received_at, app.ring_seconds, unread=body, unread_reason=str(reason)))
+        return self.read(items, received_at)
+
+    def read(self, items: list[Any], received_at: datetime) -> Opened:
+        """What the notices of a body brought; those that make no sense are kept."""
+        app = self.app
+        reading = notices.read(items, self.mapping)
+        batch = Batch(app.pk, received_at, app.ring_seconds, tuple(reading.calls), tuple(reading.ends))
+        if reading.unread:
+            why = "; ".join(dict.fromkeys(reading.reasons))
+            logger.warning("%d notices to %s made no sense and are kept: %s", len(reading.unread), app.name, why)
+            unread = json.dumps(reading.unread).encode()
+            batch = replace(batch, unread=unread, unread_opened=True, unread_reason=why)
+        return Opened(batch, reading.types, reading.accounts, reading.samples)
+
+    async def open_aside(self, body: bytes, received_at: datetime) -> Opened:
+        """The same; a large body is opened in a thread, to hold nobody else up."""
+        if len(body) < LARGE_BODY:
+            return self.open(body, received_at)
+        return await asyncio.to_thread(self.open, body, received_at)
+
+
+def senders_of(apps: Iterable[VendorApp]) -> list[Sender]:
+    """Each app as a sender. One whose key is no key is left out, and said so."""
+    senders = []
+    for app in apps:
+        try:
+            senders.append(Sender.of(app))
+        except ValueError as error:
+            logger.error("callbacks to %s are refused: %s", app.name, error)
+    return senders
+
+
+def mapping_of(app: VendorApp) -> notices.Mapping:
+    return notices.Mapping(
+        account=notices.paths(app.account_path),
+        contact=notices.paths(app.contact_path),
+        voipid=notices.paths(app.voipid_path),
+        kind=notices.paths(app.kind_path),
+        nickname=notices.paths(app.nickname_path),
+        avatar=notices.paths(app.avatar_path),
+        time=notices.paths(app.time_path),
+        end=notices.paths(app.end_path),
+        end_values=frozenset(app.end_values.split()),
+    )
