@@ -16,8 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import Error as DatabaseError
-from django.db import IntegrityError, transaction
+from django.db import OperationalError, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -159,11 +158,11 @@ class Ledger:
         page, self._page = self._page, _Page()
         try:
             await self._write(lambda: self._book.write(page))
-        except IntegrityError:
-            logger.exception("a page of the callback log could not be written and is left out")
-        except DatabaseError as error:
+        except OperationalError as error:
             logger.error("the callback log waits for the database: %s", error)
             self._page.take_back(page)
+        except Exception:  # a bad page must not keep the others from being written
+            logger.exception("a page of the callback log could not be written and is left out")
 
 
 class _Book:

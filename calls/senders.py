@@ -48,11 +48,13 @@ class Sender:
         them."""
         app = self.app
         try:
-            items = envelope.open_body(body, self.key, app.allow_plain_json)
+            return self.read(envelope.open_body(body, self.key, app.allow_plain_json), received_at)
         except envelope.Unreadable as reason:
-            logger.warning("a callback to %s could not be read and is kept: %s", app.name, reason)
-            return Opened(Batch(app.pk, received_at, app.ring_seconds, unread=body, unread_reason=str(reason)))
-        return self.read(items, received_at)
+            why = str(reason)
+        except RecursionError:  # JSON just shallow enough to be parsed, and too deep for all else
+            why = "the body is nested too deeply"
+        logger.warning("a callback to %s could not be read and is kept: %s", app.name, why)
+        return Opened(Batch(app.pk, received_at, app.ring_seconds, unread=body, unread_reason=why))
 
     def read(self, items: list[Any], received_at: datetime) -> Opened:
         """What the notices of a body brought; those that make no sense are kept."""

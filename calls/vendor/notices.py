@@ -20,6 +20,7 @@ LONGEST_ID = 64  # characters
 LONGEST_NICKNAME = 200  # characters
 LONGEST_ADDRESS = 500  # characters
 SHORT_VALUE = 2  # characters
+DEEPEST_FORM = 20  # levels
 BEIJING = timezone(timedelta(hours=8))  # where the vendor is; the zone of a time that names none
 
 
@@ -89,16 +90,18 @@ def read(notices: Iterable[Any], mapping: Mapping) -> Reading:
     return reading
 
 
-def form_of(value: Any) -> str:
+def form_of(value: Any, levels: int = DEEPEST_FORM) -> str:
     """What stands where in a notice, without the values: the same for two calls that differ in who calls whom alone.
 
     Short values count as part of the form, since they tell what kind of notice it is: `"type": 2`, `"status": 4`.
     """
     match value:
-        case dict():
-            return "{" + ",".join(f"{key}:{form_of(value[key])}" for key in sorted(value)) + "}"
-        case list():
-            return "[" + ",".join(sorted({form_of(one) for one in value})) + "]"
+        case dict() if levels:
+            return "{" + ",".join(f"{key}:{form_of(value[key], levels - 1)}" for key in sorted(value)) + "}"
+        case list() if levels:
+            return "[" + ",".join(sorted({form_of(one, levels - 1) for one in value})) + "]"
+        case dict() | list():
+            return type(value).__name__
         case None | bool():
             return str(value)
         case _:

@@ -227,8 +227,9 @@ def test_of_a_notice_only_the_bad_item_is_set_aside() -> None:
 
 def test_chat_messages_leave_only_a_count() -> None:
     reading = read(chat_notice(ACCOUNT), chat_notice(ACCOUNT) | {"data": "makes no sense"})
-    assert reading == Reading(types=reading.types)
+    assert reading == Reading(types=reading.types, accounts=reading.accounts)
     assert reading.types == {"chatMsg": 2}
+    assert reading.accounts == {ACCOUNT: 2}
 
 
 def test_values_under_other_names_are_found_by_their_paths() -> None:
@@ -338,3 +339,32 @@ def test_an_avatar_is_an_address_of_the_web() -> None:
 @pytest.mark.parametrize("sent", [None, 5, "", "javascript:alert(1)", "//wx.qlogo.cn/a", "https://a/" + "x" * 500])
 def test_what_is_no_address_of_the_web_is_no_avatar(sent: Any) -> None:
     assert only_call(item(avatar=sent), WITH_EXTRAS).avatar == ""
+
+
+def test_two_calls_that_differ_in_who_calls_whom_have_one_form() -> None:
+    one, other = call_notice("1688", "788", 161288067), call_notice("1689", "789", "161288068999")
+    other["data"][0]["voipid"] = 5_000_000
+    assert notices.form_of(one) == notices.form_of(other)
+
+
+@pytest.mark.parametrize("change", [{"type": 1}, {"status": 4}, {"voipid": "161288067"}, {"more": {"a": []}}])
+def test_what_tells_the_kind_of_a_notice_is_part_of_its_form(change: dict[str, Any]) -> None:
+    one, other = call_notice("1688", "788", 161288067), call_notice("1688", "788", 161288067)
+    other["data"][0] |= change
+    assert notices.form_of(one) != notices.form_of(other)
+
+
+def test_the_form_of_a_list_does_not_depend_on_how_many_it_holds() -> None:
+    assert notices.form_of([{"a": "abc"}]) == notices.form_of([{"a": "def"}, {"a": "ghi"}])
+
+
+@given(value=json_values)
+def test_any_json_has_a_form(value: Any) -> None:
+    assert isinstance(notices.form_of(value), str)
+
+
+def test_the_form_of_what_is_nested_without_end_is_cut_short() -> None:
+    nested: Any = []
+    for _ in range(100_000):
+        nested = [nested]
+    assert len(notices.form_of(nested)) < 100
