@@ -27,6 +27,7 @@ USUAL_LIFETIME = 7200  # seconds
 TIMED_OUT = _("no answer in time")
 NOT_CONNECTED = _("connecting timed out")
 NO_JSON = _("the answer is no JSON object")
+TOO_MANY = _("too many requests are waiting for the vendor")
 AT_THE_VENDOR = 256  # requests under way at once; further ones wait their turn
 
 # A pool of its own: a vendor that hangs holds these threads, and nobody else's. It also bounds each request by the clock,
@@ -159,17 +160,21 @@ def _post(credentials: Credentials, path: str, body: dict[str, Any], within: flo
 def _ask(method: str, credentials: Credentials, path: str, within: float, **content: Any) -> Answer:
     """One request, one answer, within this many seconds by the clock; every failure becomes NotSent or NoAnswer."""
     within = min(within, ANSWER_WITHIN)
-    future = _pool.submit(_request, method, credentials.base_url.rstrip("/") + path, within, **content)
+    until = time.monotonic() + within
+    future = _pool.submit(_request, method, credentials.base_url.rstrip("/") + path, until, **content)
     try:
         return future.result(timeout=within)
     except NotInTime:
         if future.cancel():
-            raise NotSent(_("too many requests are waiting for the vendor")) from None
+            raise NotSent(TOO_MANY) from None
         raise NoAnswer(TIMED_OUT) from None
 
 
-def _request(method: str, url: str, within: float, **content: Any) -> Answer:
+def _request(method: str, url: str, until: float, **content: Any) -> Answer:
     started = time.monotonic()
+    within = until - started  # less than its caller gave, where it had to wait for a thread
+    if within <= 0:
+        raise NotSent(TOO_MANY)
     try:
         with _session().request(
             method,
@@ -180,7 +185,7 @@ def _request(method: str, url: str, within: float, **content: Any) -> Answer:
             **content,
         ) as response:
             status = response.status_code
-            raw = _beginning(response, started + within).decode("utf-8-sig", "replace")
+            raw = _beginning(response, until).decode("utf-8-sig", "replace")
     except requests.RequestException as error:
         if _never_left(error):
             raise NotSent(_describe(error)) from error
