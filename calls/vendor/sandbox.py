@@ -5,9 +5,11 @@ It follows the same documents as the client and the envelope, keeps what it was 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Sequence
@@ -32,6 +34,8 @@ Fault = Literal[
     "broken",  # HTTP 200, but no JSON
     "server-error",  # HTTP 502 with a page of HTML
     "lost",  # the connection is closed without an answer
+    "cut-off",  # the connection is closed in the middle of a right answer
+    "garbage",  # what comes back is no HTTP
 ]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 
@@ -188,6 +192,25 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
+    def __init__(self, *args: Any) -> None:
+        self._connections: set[socket.socket] = set()
+        super().__init__(*args)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Hang up on everybody, as a process that ends does."""
+        super().server_close()
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hung up is everyday business here."""
 
@@ -224,6 +247,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, b'{errcode":0}')
         elif fault == "server-error":
             self._send(502, b"<html><h1>502 Bad Gateway</h1></html>")
+        elif fault == "cut-off":
+            self._send(200, json.dumps(said).encode(), cut_off=5)
+        elif fault == "garbage":
+            self.wfile.write(secrets.token_bytes(64) + b"\r\n")
+            self.close_connection = True
         else:
             self._send(200, json.dumps(said).encode())
 
@@ -235,12 +263,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.sandbox.behave()
         return json.dumps({"errcode": 0, "faults": asked}).encode()
 
-    def _send(self, status: int, body: bytes) -> None:
+    def _send(self, status: int, body: bytes, cut_off: int = 0) -> None:
+        """cut_off: bytes that are announced and never come."""
         self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=UTF-8")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body[: len(body) - cut_off])
+        if cut_off:
+            self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:
         """Requests are kept, not logged."""

@@ -167,6 +167,20 @@ def test_a_lost_connection_gives_no_answer_to_a_request_that_arrived(sandbox: Sa
     assert len(sandbox.rejects) == 1
 
 
+def test_an_answer_that_is_cut_off_ends_early(sandbox: Sandbox) -> None:
+    sandbox.misbehave(REJECT, "cut-off")
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        ask_to_reject(sandbox)
+    assert len(sandbox.rejects) == 1
+
+
+def test_garbage_is_no_http(sandbox: Sandbox) -> None:
+    sandbox.misbehave(REJECT, "garbage")
+    with pytest.raises(requests.ConnectionError):
+        ask_to_reject(sandbox)
+    assert len(sandbox.rejects) == 1
+
+
 @pytest.mark.parametrize("fault", ["slow", "hang"])
 def test_a_late_answer_is_right(sandbox: Sandbox, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sandbox_module.DELAYS, fault, 0.2)
@@ -207,6 +221,14 @@ def test_good_behaviour_can_be_asked_for_over_http(sandbox: Sandbox) -> None:
 
 def test_every_fault_has_a_name_that_commands_can_offer() -> None:
     assert set(FAULTS) == set(get_args(Fault))
+
+
+def test_a_sandbox_that_stops_hangs_up() -> None:
+    with requests.Session() as kept_open:
+        with Sandbox() as vendor:
+            kept_open.get(f"{vendor.url}/index/serverIpList", timeout=10)
+        with pytest.raises(requests.ConnectionError):
+            kept_open.get(f"{vendor.url}/index/serverIpList", timeout=10)
 
 
 def test_a_port_in_use_is_reported(sandbox: Sandbox) -> None:
