@@ -1,23 +1,35 @@
 """The vendor's access tokens: fetched once, kept in the database for all processes, and renewed early.
 
-Within a process one renews and the others wait for it.
+One renews and the others wait for it: the threads of a process by a lock, the processes of a machine by a lock on a file,
+which frees itself when its holder dies. Processes on several machines may each renew once.
 """
 
 from __future__ import annotations
 
+import fcntl
+import logging
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from .models import VendorApp
+from .results import DATABASE_AWAY
 from .vendor import client
 
+logger = logging.getLogger(__name__)
+
 NO_TOKEN = gettext_noop("no access token")
+NO_DATABASE = gettext_noop("the database does not answer")
 RENEWED_BEFORE = timedelta(minutes=5)  # of its end, or at half its life where that is shorter
+
+LOOK_EVERY = 0.02  # seconds, at a lock that another process holds
 
 _locks: dict[int, threading.Lock] = defaultdict(threading.Lock)
 
@@ -44,16 +56,38 @@ def current(app: VendorApp, left: Callable[[], float], not_this: str = "") -> st
         return app.access_token
     if _usable(app, not_this):
         return app.token
-    lock = _locks[app.pk]
+    with _sole_renewal(app.pk, left):
+        try:
+            app.refresh_from_db(fields=["token", "token_good_until"])  # perhaps somebody else renewed it meanwhile
+        except DATABASE_AWAY as error:
+            raise client.NotSent(f"{NO_TOKEN}: {NO_DATABASE}") from error
+        if not _usable(app, not_this):
+            _renew(app, left())
+    return app.token
+
+
+@contextmanager
+def _sole_renewal(app_pk: int, left: Callable[[], float]) -> Iterator[None]:
+    """Hold off every other renewal for this app. Raises: client.NotSent where there is no time left to wait for them."""
+    lock = _locks[app_pk]
     if not lock.acquire(timeout=left()):
         raise client.NotSent(f"{NO_TOKEN}: {client.TIMED_OUT}")
     try:
-        app.refresh_from_db(fields=["token", "token_good_until"])  # perhaps somebody else renewed it meanwhile
-        if not _usable(app, not_this):
-            _renew(app, left())
+        with (settings.DATA_DIR / f"token-{app_pk}.lock").open("a") as file:
+            while not _locked(file.fileno()):
+                time.sleep(min(LOOK_EVERY, left()))
+            yield
     finally:
         lock.release()
-    return app.token
+
+
+def _locked(file: int) -> bool:
+    """Whether this process holds the file now. Closing it gives it back."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _usable(app: VendorApp, not_this: str) -> bool:
@@ -72,4 +106,7 @@ def _renew(app: VendorApp, within: float) -> None:
     lifetime = timedelta(seconds=lasts)
     app.token = token
     app.token_good_until = timezone.now() + lifetime - min(RENEWED_BEFORE, lifetime / 2)
-    app.save(update_fields=["token", "token_good_until"])
+    try:
+        app.save(update_fields=["token", "token_good_until"])
+    except DATABASE_AWAY:  # the token is good all the same; whoever comes next has to fetch another
+        logger.exception("a new access token could not be stored")

@@ -1,5 +1,6 @@
 """The front door: callbacks to ingest, sockets to live, everything else to Django."""
 
+import asyncio
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
@@ -15,6 +16,7 @@ from calls.ingest import Ingest, Receive, Scope, Send
 from calls.intake import AnotherKey
 from calls.live.consumer import BoardConsumer
 from calls.live.hub import hub
+from calls.results import record
 
 BOARD_SOCKET = "/ws/board/"
 
@@ -37,7 +39,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
-    """Start the hub before the first callback comes, and stop it after the last one was stored."""
+    """Start the hub before the first callback comes, and stop it after all that is to be stored was."""
     await receive()
     hub.start()
     try:
@@ -49,5 +51,6 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await callbacks.stop()
+    await asyncio.to_thread(record.stop)
     await hub.stop()
     await send({"type": "lifespan.shutdown.complete"})

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
+from django.db import connection
 from pytest_django import Settings
 
 from calls.vendor.sandbox import Sandbox
@@ -28,6 +29,12 @@ def own_data_folder(settings: Settings, tmp_path: Path) -> Path:
     """For a spool that no other test sees."""
     settings.DATA_DIR = tmp_path
     return tmp_path
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections made from now on wait for a locked database only shortly."""
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.2)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,13 +16,16 @@ from channels.layers import get_channel_layer
 from django.db import connections
 from django.utils import timezone, translation
 
+from calls import results as results_module
 from calls.live import publish
-from calls.models import Attempt, Call, Person
-from calls.reject import reject
+from calls.models import Attempt, Call, Person, VendorApp
+from calls.reject import NothingSent, NotOnRecord, reject
+from calls.results import record
 from calls.templatetags.ringdesk import in_words
 from calls.vendor.sandbox import Fault, Sandbox
 
 from .factory import make_account, make_app, make_attempt, make_call, make_contact, make_person
+from .locks import locked_database
 from .server import free_port
 from .threads import at_once
 
@@ -40,6 +44,13 @@ def make_agent(**fields: Any) -> Person:
 def now_of(call: Call) -> Call:
     """The call as it is stored now."""
     return Call.objects.get(pk=call.pk)
+
+
+def wait_for(call: Call, on_record: list[tuple[str, str]]) -> None:
+    give_up_at = time.monotonic() + 10
+    while results(call) != on_record:
+        assert time.monotonic() < give_up_at, results(call)
+        time.sleep(0.01)
 
 
 def results(call: Call) -> list[tuple[str, str]]:
@@ -177,6 +188,8 @@ FAULTS: list[tuple[Fault, bool, list[tuple[str, str]], str, str, str]] = [
     ("broken", False, [("unconfirmed", "")], "unconfirmed", "unconfirmed", "no clear answer. It may be rejected."),
     ("server-error", False, [("unconfirmed", "")], "unconfirmed", "unconfirmed", "no clear answer. It may be rejected."),
     ("lost", False, [("unconfirmed", "")], "unconfirmed", "unconfirmed", "no clear answer. It may be rejected."),
+    ("cut-off", False, [("unconfirmed", "")], "unconfirmed", "unconfirmed", "no clear answer. It may be rejected."),
+    ("garbage", False, [("unconfirmed", "")], "unconfirmed", "unconfirmed", "no clear answer. It may be rejected."),
 ]  # fmt: skip
 
 
@@ -219,7 +232,7 @@ def test_a_refusal_is_kept_with_the_vendors_own_words(sandbox: Sandbox) -> None:
 def test_a_vendor_that_can_not_be_reached_was_not_asked() -> None:
     call = make_call(make_account(make_app(base_url=f"http://127.0.0.1:{free_port()}", access_token="fixed")))
     reject(call.pk, make_agent())
-    assert results(call) == [("not_sent", "")]
+    assert results(call) == [("not_sent", "")] * 3
     assert (now_of(call).outcome, now_of(call).status) == (Outcome.MISSED, Status.RINGING)
     assert words(call) == "Not rejected: the vendor could not be reached. Try again."
 
@@ -281,6 +294,198 @@ def test_an_ended_call_is_not_rejected(sandbox: Sandbox) -> None:
 @pytest.mark.django_db
 def test_a_call_that_nobody_knows_can_not_be_rejected() -> None:
     assert reject(0, make_agent()) is False
+
+
+# What was never sent is tried again
+
+
+@contextmanager
+def vendor_starts_after(tries: int, call: Call, vendor: Sandbox) -> Iterator[None]:
+    """Inside, a vendor that is away comes back as soon as so many tries of the call have failed."""
+
+    def watch() -> None:
+        try:
+            wait_for(call, [("not_sent", "")] * tries)
+            vendor.start()
+        finally:
+            connections.close_all()
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        watching.join()
+        vendor.stop()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_vendor_that_is_back_in_a_moment_costs_nobody_a_click() -> None:
+    vendor = Sandbox(port=free_port())
+    call = call_at(vendor)
+    with vendor_starts_after(2, call, vendor):
+        assert reject(call.pk, make_agent()) is True
+    assert results(call) == [("not_sent", ""), ("not_sent", ""), ("accepted", "0")]
+    assert now_of(call).outcome == Outcome.REJECTED
+    assert len(vendor.rejects) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_vendor_that_is_back_and_has_forgotten_its_tokens_is_given_a_new_one() -> None:
+    vendor = Sandbox(port=free_port())
+    call = call_at(vendor)
+    VendorApp.objects.update(token="of before", token_good_until=timezone.now() + timedelta(hours=1))
+    with vendor_starts_after(1, call, vendor):
+        reject(call.pk, make_agent())
+    assert results(call) == [("not_sent", ""), ("refused", "110"), ("accepted", "0")]
+    assert [body["access_token"] for body in vendor.rejects] == ["of before", *vendor.tokens]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("change", ["ended", "rung out", "claimed by somebody else"])
+def test_a_call_that_is_over_or_taken_meanwhile_is_not_tried_again(waiting: Waiting, change: str) -> None:
+    """The vendor refuses the token, for which it would be asked again at once."""
+    call, now = call_at(waiting), timezone.now()
+    waiting.misbehave(REJECT, "token-expired")
+    with under_way(waiting, call, make_agent()):
+        if change == "ended":
+            Call.objects.end(call.account_id, call.voipid, now)
+        elif change == "rung out":
+            Call.objects.update(rings_until=now)
+        else:
+            Call.objects.update(claimed_until=now + timedelta(seconds=20))
+    assert results(call) == [("refused", "111")]
+    assert len(waiting.rejects) == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "fault", ["refused", "limit", "not-allowed", "lost", "cut-off", "garbage", "broken", "server-error"]
+)
+def test_what_the_vendor_may_have_acted_on_is_not_repeated_by_itself(sandbox: Sandbox, fault: Fault) -> None:
+    call = call_at(sandbox)
+    sandbox.misbehave(REJECT, fault)
+    reject(call.pk, make_agent())
+    assert (len(sandbox.rejects), call.attempts.count()) == (1, 1)
+
+
+# A database that is locked
+
+
+def click_elsewhere(call: Call, person: Person) -> bool:
+    """Reject it in a thread, whose connection is a new one and so an impatient one."""
+    [counted] = at_once(1, lambda _number: reject(call.pk, person))
+    return counted
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("impatient")
+def test_a_claim_that_can_not_be_stored_sends_nothing(sandbox: Sandbox) -> None:
+    call, person = call_at(sandbox), make_agent()
+    with locked_database(), pytest.raises(NothingSent):
+        click_elsewhere(call, person)
+    assert (sandbox.rejects, sandbox.tokens, results(call)) == ([], [], [])
+    assert now_of(call).status == Status.RINGING
+    assert click_elsewhere(call, person) is True
+
+
+@contextmanager
+def answered_into_a_lock(vendor: Waiting, call: Call, person: Person) -> Iterator[Attempt]:
+    """Inside, the vendor has answered, and the database is locked: what the click was told of its attempt."""
+    with ThreadPoolExecutor(1) as pool:
+        clicking = pool.submit(click_elsewhere, call, person)
+        assert vendor.asked.wait(4)
+        with locked_database():
+            vendor.let_go.set()
+            with pytest.raises(NotOnRecord) as told:
+                clicking.result()
+            yield told.value.attempt
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("impatient")
+def test_an_answer_that_can_not_be_stored_is_told_and_stored_later(waiting: Waiting) -> None:
+    call, person = call_at(waiting), make_agent()
+    with answered_into_a_lock(waiting, call, person) as told:
+        assert (told.result, told.errcode) == (Result.ACCEPTED, "0")
+        assert results(call) == [("pending", "")]
+        assert (now_of(call).outcome, now_of(call).status) == (Outcome.UNCONFIRMED, Status.REJECTING)
+    wait_for(call, [("accepted", "0")])
+    assert (now_of(call).outcome, now_of(call).claimed_until) == (Outcome.REJECTED, None)
+    assert len(waiting.rejects) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("impatient")
+def test_the_essentials_of_an_answer_that_can_not_be_stored_are_logged(
+    waiting: Waiting, caplog: pytest.LogCaptureFixture
+) -> None:
+    call, person = call_at(waiting), make_agent()
+    with answered_into_a_lock(waiting, call, person) as told:
+        assert f"call {call.pk}, attempt {told.pk}: accepted, errcode 0, {told.milliseconds} ms" in caplog.text
+    record.stop()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("impatient")
+def test_what_was_kept_is_stored_before_the_process_ends(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results_module, "AGAIN_AFTER", 600)
+    call, person = call_at(waiting), make_agent()
+    with answered_into_a_lock(waiting, call, person):
+        pass
+    record.stop()
+    assert results(call) == [("accepted", "0")]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("impatient")
+def test_the_end_does_not_wait_for_a_database_that_stays_locked(waiting: Waiting, caplog: pytest.LogCaptureFixture) -> None:
+    call, person = call_at(waiting), make_agent()
+    with answered_into_a_lock(waiting, call, person):
+        record.stop()
+        assert "1 results of rejects are not on record" in caplog.text
+    assert now_of(call).outcome == Outcome.UNCONFIRMED
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("impatient")
+def test_a_click_knows_of_an_answer_that_is_not_on_record_yet(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The claim has run out while the database was locked; without this the vendor would be asked again."""
+    monkeypatch.setattr(results_module, "AGAIN_AFTER", 600)
+    call, person = call_at(waiting), make_agent()
+    with answered_into_a_lock(waiting, call, person):
+        pass
+    Call.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+    assert click_elsewhere(call, make_agent()) is False
+    assert (len(waiting.rejects), results(call)) == (1, [("accepted", "0")])
+    record.stop()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("impatient")
+def test_an_answer_that_is_stored_late_leaves_what_came_after_it(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when another process, which knew nothing of the answer, has claimed the call after ten seconds."""
+    monkeypatch.setattr(results_module, "AGAIN_AFTER", 600)
+    call, second = call_at(waiting), make_agent()
+    waiting.misbehave(REJECT, "refused")
+    with answered_into_a_lock(waiting, call, make_agent()):
+        pass
+    Call.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+    claimed_until = Call.objects.claim(call.pk, second)
+    make_attempt(call, second, result=Result.PENDING, errcode="")
+    record.stop()
+    assert results(call) == [("refused", "1001"), ("pending", "")]
+    assert (now_of(call).claimed_until, now_of(call).status) == (claimed_until, Status.REJECTING)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_can_never_be_stored_is_given_up(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    call, person = call_at(sandbox), make_agent()
+    gone = Attempt(pk=10**9, call=call, person=person, result=Result.ACCEPTED)
+    record._keep(results_module.Result(call.pk, timezone.now(), [gone]))
+    record.stop()
+    assert "the result of a reject can't be put on record" in caplog.text
+    assert record.kept_of(call.pk) == []
 
 
 # One claim of many
@@ -416,7 +621,7 @@ def test_a_reject_ends_within_eight_seconds_whatever_the_vendor_does() -> None:
             vendor.stop()
     assert max(took) < 8
     assert [results(call) for call in calls] == [
-        [("not_sent", "")],
+        [("not_sent", "")] * 3,
         [("unconfirmed", "")],
         [("refused", "111"), ("unconfirmed", "")],
     ]

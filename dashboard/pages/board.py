@@ -1,5 +1,7 @@
 """The board: what rings now, and the click that rejects it."""
 
+import logging
+
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -7,9 +9,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from calls.live.render import board_for
 from calls.models import Account, Call, Person, VendorApp
-from calls.reject import reject
+from calls.reject import NothingSent, NotOnRecord, reject
+from calls.results import DATABASE_AWAY
 
 from .requests import SignedInRequest
+
+logger = logging.getLogger(__name__)
 
 TEAMLESS_SHOWN = 20
 
@@ -31,17 +36,34 @@ def board(request: SignedInRequest) -> HttpResponse:
 
 @require_POST
 def reject_call(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Reject it, and answer with its card, whatever the outcome. Waits for the vendor, up to 8 s."""
+    """Reject it, and answer with its card, whatever the outcome. Waits for the vendor, up to 8 s.
+
+    Only where the database can't even be read it is 503, and the page says so.
+    """
+    try:
+        return _click(request, pk)
+    except DATABASE_AWAY:
+        logger.exception("a click could not be answered with its card")
+        return render(request, "errors/503.html", status=503)
+
+
+def _click(request: SignedInRequest, pk: int) -> HttpResponse:
     seen = Call.objects.seen_by(request.user.sight)
     if not seen.filter(pk=pk).exists():
         raise Http404
-    mine = reject(pk, request.user)
+    note: dict[str, object] = {}
+    try:
+        note["too_late"] = not reject(pk, request.user)
+    except NothingSent:
+        note["nothing_sent"] = True
+    except NotOnRecord as error:
+        note["not_on_record"] = error.attempt
     if not request.htmx:
-        return redirect("board")
+        return redirect("board") if "nothing_sent" not in note else render(request, "errors/503.html", note, status=503)
     call = seen.for_card().filter(pk=pk).first()
     if call is None:  # the account went to another team meanwhile
         raise Http404
-    return render(request, "board/_card.html", {"call": call, "too_late": not mine})
+    return render(request, "board/_card.html", {"call": call} | note)
 
 
 def first_steps() -> list[dict[str, object]]:

@@ -462,7 +462,7 @@ def test_a_click_takes_the_same_queries_however_much_rings(
 ) -> None:
     busy_board(number)
     call, client = call_at(sandbox), supervisor()
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(18):
         client.post(f"/calls/{call.pk}/reject/", headers=HTMX)
 
 

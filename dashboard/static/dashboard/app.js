@@ -36,8 +36,8 @@ document.body.addEventListener("htmx:beforeSwap", ({ detail }) => {
 });
 document.body.addEventListener("htmx:afterSwap", ({ detail }) => showTimes(detail.target));
 document.body.addEventListener("htmx:sendError", () => say(text("unreached")));
-document.body.addEventListener("htmx:responseError", () => {
-  say(text("failed"));
+document.body.addEventListener("htmx:responseError", ({ detail }) => {
+  say(text(detail.xhr.status === 503 ? "busy" : "failed"));
   reconnect();
 });
 
