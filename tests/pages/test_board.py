@@ -24,6 +24,7 @@ from ..factory import (
     make_person,
     make_team,
 )
+from ..locks import locked_database
 from ..threads import at_once
 from .reading import HARMLESS, HOSTILE, cards, text_of, words_of
 
@@ -428,6 +429,29 @@ def test_no_text_of_strangers_in_the_answer_to_a_click_is_taken_for_html() -> No
     assert HARMLESS in answer
     assert "<script" not in answer
     assert "<img" not in answer
+
+
+# A database that is locked
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("headers", "status", "words"),
+    [
+        (HTMX, 200, "Nothing was sent: the database is busy. Try again."),
+        ({}, 503, "Nothing was sent to the vendor. Go back to the calls and try again."),
+    ],
+)
+def test_a_click_that_the_database_cannot_take_is_told_that_nothing_was_sent(
+    sandbox: Sandbox, headers: dict[str, str], status: int, words: str
+) -> None:
+    call, client = call_at(sandbox), supervisor()
+    with locked_database():
+        [answer] = at_once(1, lambda _number: client.post(f"/calls/{call.pk}/reject/", headers=headers))
+    assert answer.status_code == status
+    assert words in answer.content.decode()
+    assert sandbox.rejects == []
 
 
 # How much is asked of the database
