@@ -15,6 +15,8 @@ import uvicorn
 from django.conf import settings
 from uvicorn.supervisors import Multiprocess
 
+from .websocket import Protocol
+
 
 class CantStart(Exception):
     """Why the server can't start, in one line for the operator."""
@@ -66,7 +68,7 @@ def serve(listener: socket.socket, when_ready: Callable[[], None]) -> None:
         workers=settings.WORKERS,
         loop="uvloop",
         http="httptools",
-        ws="websockets-sansio",
+        ws=Protocol,
         ws_max_size=64 * 1024,  # bytes; pages send next to nothing
         ws_per_message_deflate=False,  # would nearly halve the deliveries a second
         lifespan="on",

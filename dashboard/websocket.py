@@ -1,0 +1,50 @@
+"""How sockets end when nobody reads them any more."""
+
+from __future__ import annotations
+
+import asyncio
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+STUCK_AFTER = 5.0  # seconds in which a full buffer gets no shorter
+
+
+class Protocol(WebSocketsSansIOProtocol):
+    """uvicorn's, but it cuts off a peer that takes nothing: a frozen browser, or one behind a dead link.
+
+    uvicorn would wait until the buffer has been sent, before a text as before a farewell, and so for ever. A peer that is
+    only slow is left in peace.
+    """
+
+    _watch: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_from(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        self._stop_watching()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_watching()
+        super().connection_lost(exc)
+
+    def keepalive_timeout(self) -> None:
+        """The peer answers no ping, so it would read no farewell either."""
+        self.transport.abort()
+
+    def _watch_from(self, left: int) -> None:
+        self._watch = self.loop.call_later(STUCK_AFTER, self._cut_off_if_stuck, left)
+
+    def _cut_off_if_stuck(self, left_before: int) -> None:
+        left = self.transport.get_write_buffer_size()
+        if left < left_before:
+            self._watch_from(left)
+        else:
+            self.transport.abort()
+
+    def _stop_watching(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
