@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from django.db import models, transaction
-from django.db.models import Count, F, OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # How long a claim holds: a whole reject ends well within it, so one that still stands after it was left by a dead process.
 CLAIM_LASTS = timedelta(seconds=10)
+
+# Pages confirm what they show every few seconds, so a call is said to be unseen only after this long.
+RECEIPTS_WITHIN = timedelta(seconds=6)
 
 # How far back the board's list of ended calls looks.
 RECENT = timedelta(hours=12)
@@ -56,6 +59,10 @@ class CallQuerySet(models.QuerySet["Call"]):
             | Q(ended_at__isnull=False)
             | (Q(rings_until__lte=now) & (Q(claimed_until=None) | Q(claimed_until__lte=now)))
         )
+
+    def unseen(self, now: datetime) -> CallQuerySet:
+        """Calls that ring, though on no screen, and that nobody has tried to reject."""
+        return self.active(now).filter(received_at__lt=now - RECEIPTS_WITHIN, shown_at=None, claimed_by=None)
 
     def recently_over(self, now: datetime) -> CallQuerySet:
         """Calls that the board still shows as ended."""
@@ -119,6 +126,14 @@ class CallQuerySet(models.QuerySet["Call"]):
             call.claimed_until = None
         call.version += 1
         call.save(update_fields=["outcome", "claimed_until", "version"])
+
+    def confirm_shown(self, pk: int, at: datetime, screens: int, with_sound: int) -> None:
+        """Note that a call was on so many more screens, and on so many more with sound; on the first of these at `at`."""
+        self.filter(pk=pk).update(
+            shown_at=Least(Coalesce("shown_at", Value(at)), Value(at)),
+            screens=F("screens") + screens,
+            screens_with_sound=F("screens_with_sound") + with_sound,
+        )
 
     @transaction.atomic
     def end(self, account_id: int, voipid: str, now: datetime) -> int | None:
@@ -231,6 +246,21 @@ class Call(models.Model):
         if self.status == self.Status.UNCONFIRMED:
             return self.rings_until <= self.as_of
         return self.status not in {self.Status.RINGING, self.Status.REJECTING}
+
+    @property
+    def unseen(self) -> bool:
+        """Whether it is over and nobody saw it: no screen confirmed it, and nobody tried to reject it.
+
+        Of calls from before there were receipts, none was confirmed.
+        """
+        if not self.is_over or self.shown_at or self.claimed_by_id or self.outcome == self.Outcome.RULE:
+            return False
+        return self.received_at < self.as_of - RECEIPTS_WITHIN
+
+    @property
+    def shown_after(self) -> timedelta | None:
+        """From the callback to the first screen that showed it."""
+        return self.shown_at - self.received_at if self.shown_at else None
 
     @property
     def changes_at(self) -> datetime | None:

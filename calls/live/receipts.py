@@ -1,0 +1,169 @@
+"""Receipts: which calls were really shown, and on how many screens. Pages tell; it is checked, counted and stored.
+
+A screen is a browser tab. Each counts once for a call, and once more among those with sound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db import close_old_connections, transaction
+from django.utils import timezone
+
+from ..models import Call
+from ..models.person import Sight
+
+logger = logging.getLogger(__name__)
+
+LONGEST_MESSAGE = 16 * 1024  # characters
+LONGEST_AGO = 24 * 60 * 60 * 1000  # ms
+LARGEST_ID = 2**63 - 1
+MOST_NOTES = 200_000  # that wait to be stored
+STORED_EVERY = 1.0  # seconds
+# How long after its ring window a call is still confirmed: a page may have been cut off when it showed it.
+LATEST = timedelta(seconds=30)
+
+
+class Shown(NamedTuple):
+    """One call on a page, as the page tells it."""
+
+    call: int
+    ago: int  # ms
+    sound: bool
+
+
+@dataclass
+class Note:
+    """One screen's receipt for one call, on its way to the database."""
+
+    sight: Sight
+    shown_at: datetime
+    sound: bool
+    counted: bool = False  # as a screen already, so that only its sound is new
+
+
+@dataclass
+class Counted:
+    """The screens that a call has been counted on, until it can't be confirmed any more."""
+
+    until: datetime
+    screens: dict[str, bool] = field(default_factory=dict)  # by name: whether with sound
+
+
+Key = tuple[int, str]  # call and screen
+
+
+def read(message: str) -> list[Shown] | None:
+    """What a page says: which calls it has shown since it last said so. None for what no page of ours would say."""
+    if len(message) > LONGEST_MESSAGE:
+        return None
+    try:
+        said = json.loads(message)
+        return [_shown(*one) for one in said["shown"]]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _shown(call: object, ago: object, sound: object) -> Shown:
+    """Raises: ValueError where these are not what they should be."""
+    if type(call) is not int or type(ago) is not int or not 0 < call <= LARGEST_ID or sound not in (0, 1):
+        raise ValueError
+    return Shown(call, min(max(ago, 0), LONGEST_AGO), bool(sound))
+
+
+class Receipts:
+    """Takes notes in the event loop, and stores them about once a second.
+
+    In a thread of its own, since it writes: while somebody else holds the database, cards must still be drawn.
+    """
+
+    def __init__(self) -> None:
+        self._notes: dict[Key, Note] = {}
+        self._counted: dict[int, Counted] = {}
+
+    def take(self, screen: str, sight: Sight, shown: Iterable[Shown]) -> None:
+        """Note what somebody who sees this was shown on this screen. What they may see is checked when it is stored."""
+        now = timezone.now()
+        for call, ago, sound in shown:
+            self._add((call, screen), Note(sight, now - timedelta(milliseconds=ago), sound))
+
+    async def keep_storing(self) -> None:
+        with ThreadPoolExecutor(1, "receipts") as thread:
+            try:
+                while True:
+                    await asyncio.sleep(STORED_EVERY)
+                    await self._try_to_store(thread)
+            finally:
+                await self._try_to_store(thread)
+
+    def _add(self, key: Key, note: Note) -> None:
+        if (known := self._notes.get(key)) is not None:
+            known.shown_at = min(known.shown_at, note.shown_at)
+            known.sound |= note.sound
+        elif len(self._notes) < MOST_NOTES:
+            self._notes[key] = note
+
+    async def _try_to_store(self, thread: ThreadPoolExecutor) -> None:
+        taken, self._notes = self._notes, {}
+        notes = {key: note for key, note in taken.items() if self._is_new(key, note)}
+        if not notes:
+            return
+        try:
+            stored = await asyncio.get_running_loop().run_in_executor(thread, store, notes)
+        except Exception:
+            logger.exception("%d receipts could not be stored; trying again", len(notes))
+            for key, note in notes.items():
+                self._add(key, note)
+        else:
+            self._count(notes, stored)
+
+    def _is_new(self, key: Key, note: Note) -> bool:
+        call, screen = key
+        with_sound = self._counted[call].screens.get(screen) if call in self._counted else None
+        note.counted = with_sound is not None
+        return with_sound is None or (note.sound and not with_sound)
+
+    def _count(self, notes: Mapping[Key, Note], stored: Mapping[Key, datetime]) -> None:
+        for (call, screen), rings_until in stored.items():
+            counted = self._counted.setdefault(call, Counted(rings_until + LATEST))
+            counted.screens[screen] = notes[call, screen].sound
+        now = timezone.now()
+        self._counted = {call: counted for call, counted in self._counted.items() if counted.until > now}
+
+
+def store(notes: Mapping[Key, Note]) -> dict[Key, datetime]:
+    """Add these to their calls, in one transaction, where their people may see them.
+
+    Returns: those that count, with the end of their call's ring window. Raises: django.db.Error where the database can't
+    take them.
+    """
+    close_old_connections()
+    now = timezone.now()
+    calls = Call.objects.select_related("account").in_bulk({call for call, _screen in notes})
+    counting = {key: note for key, note in notes.items() if key[0] in calls and _counts(note, calls[key[0]], now)}
+    by_call: dict[int, list[Note]] = {}
+    for (pk, _screen), note in counting.items():
+        by_call.setdefault(pk, []).append(note)
+    with transaction.atomic():
+        for pk, of_this_call in by_call.items():
+            Call.objects.confirm_shown(
+                pk,
+                min(now, max(calls[pk].received_at, min(note.shown_at for note in of_this_call))),
+                screens=sum(not note.counted for note in of_this_call),
+                with_sound=sum(note.sound for note in of_this_call),
+            )
+    return {key: calls[key[0]].rings_until for key in counting}
+
+
+def _counts(note: Note, call: Call, now: datetime) -> bool:
+    """Whether the note's person sees the call, and it was shown while it rang. A call may well be over by now: pages tell
+    a little later."""
+    last = call.rings_until if call.ended_at is None else min(call.rings_until, call.ended_at)
+    return call.account.team_id in note.sight and note.shown_at <= last and now <= call.rings_until + LATEST
