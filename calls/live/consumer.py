@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -14,8 +15,10 @@ from django.http.request import split_domain_port, validate_host
 from ..language import language_of
 from ..models import Person
 from ..models.person import Sight
-from .hub import SIGNED_OUT, Socket, hub
+from . import receipts
+from .hub import hub
 from .render import Audience
+from .sockets import SIGNED_OUT, Socket, name_of_screen
 
 
 class BoardConsumer(AsyncWebsocketConsumer):
@@ -23,6 +26,18 @@ class BoardConsumer(AsyncWebsocketConsumer):
     channel_layer_alias = "none"
 
     socket: Socket | None = None
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """What a page says costs no thread; Channels would hop into one for each message."""
+        if message["type"] == "websocket.receive":
+            self._hear(message.get("text") or "")
+        else:
+            await super().dispatch(message)
+
+    def _hear(self, text: str) -> None:
+        shown = receipts.read(text)
+        if self.socket and shown is not None:
+            hub.hear(self.socket, shown)
 
     async def connect(self) -> None:
         if not comes_from_our_page(self.scope):
@@ -39,6 +54,7 @@ class BoardConsumer(AsyncWebsocketConsumer):
             session_key=self.scope["session"].session_key,
             password=person.password,
             audience=Audience(await self._sight_of(person), language_of(self.scope["cookies"])),
+            screen=name_of_screen(screen_in(self.scope["query_string"])),
         )
         hub.join(self.socket)
         self.forwarding = asyncio.create_task(self._forward(self.socket))
@@ -53,13 +69,16 @@ class BoardConsumer(AsyncWebsocketConsumer):
             self.forwarding.cancel()
 
     async def _forward(self, socket: Socket) -> None:
-        while True:
-            item = await socket.queue.get()
-            if isinstance(item, int):
-                hub.leave(socket)
-                await self.close(item)
-                return
-            await self.send(text_data=item)
+        with contextlib.suppress(OSError):  # it is gone (ASGI's word for that), and `disconnect` is called too
+            while isinstance(item := await socket.queue.get(), str):
+                await self.send(text_data=item)
+            hub.leave(socket)
+            await self.close(item)
+
+
+def screen_in(query: bytes) -> str:
+    """What the socket's address says as `screen`."""
+    return parse_qs(query.decode("latin1")).get("screen", [""])[0]
 
 
 def comes_from_our_page(scope: dict[str, Any]) -> bool:

@@ -3,6 +3,8 @@
 It takes changes from the layer, lets what arrives meanwhile gather, has everything rendered once, and puts each text into
 the queue of each socket that may see it. All of it in one task, one round after the other, so that an older card can never
 overtake a newer one.
+
+Channel layers lose messages without a word, so what was drawn is compared with the database every few seconds.
 """
 
 from __future__ import annotations
@@ -11,61 +13,34 @@ import asyncio
 import contextlib
 import heapq
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
 from channels.layers import get_channel_layer
-from django.contrib.sessions.models import Session
 from django.db import close_old_connections
-from django.db.models import Count, F, Sum
 from django.utils import timezone
 
 from .. import metrics
-from ..models import Account, Person
 from ..models.person import Sight
-from . import publish, render
+from . import checks, publish, render
+from .checks import Assignments, Versions
+from .receipts import Receipts, Shown
 from .render import Audience, Rendered
+from .sockets import SIGNED_OUT, SILENT, Socket
 
 logger = logging.getLogger(__name__)
 
-LONGEST_QUEUE = 256  # texts
-BEAT_EVERY = 5.0  # seconds
+BEAT_EVERY = 2.0  # seconds
+BOARDS_RENEWED_EVERY = 5.0  # seconds; those that can't show everything
 RIGHTS_CHECKED_EVERY = 1.0  # seconds
+CALLS_COMPARED_EVERY = 1.5  # seconds
 SUBSCRIPTION_RENEWED_EVERY = 60.0  # seconds; channel layers let subscriptions expire after a day
-
-# Close codes (RFC 6455, 7.4.2: 4000 and up are the application's own)
-SIGNED_OUT = 4401
-TOO_SLOW = 4408
+SILENCE_ALLOWED = 20.0  # seconds, of pages that have spoken
 
 T = TypeVar("T")
-Assignments = tuple[int, int | None, int | None]
-
-
-@dataclass(eq=False)
-class Socket:
-    """One open page, as the hub knows it."""
-
-    person_id: int
-    session_key: str
-    password: str  # the hash at the time of signing in; a change signs out
-    audience: Audience
-    queue: asyncio.Queue[str | int] = field(default_factory=lambda: asyncio.Queue(LONGEST_QUEUE))
-
-    def put(self, text: str) -> None:
-        """Queue a text. A socket that can't keep up is closed, and comes back to a fresh board."""
-        try:
-            self.queue.put_nowait(text)
-        except asyncio.QueueFull:
-            self.close(TOO_SLOW)
-
-    def close(self, code: int) -> None:
-        """Have it closed with this code, before anything that still waits."""
-        while not self.queue.empty():
-            self.queue.get_nowait()
-        self.queue.put_nowait(code)
 
 
 class Hub:
@@ -76,7 +51,11 @@ class Hub:
         self._changed: set[int] = set()
         self._deadlines: dict[int, datetime] = {}
         self._by_time: list[tuple[datetime, int]] = []
+        self._numbers: Counter[Audience] = Counter()  # of the texts with cards that each was sent
         self._assignments: Assignments | None = None  # as the boards that were sent show them
+        self._drawn: Versions | None = None  # of active calls, as every page shows them at least; None: there is no page
+        self._missed: set[int] = set()  # calls that were found to be drawn otherwise than they are, at the last comparison
+        self._receipts = Receipts()
         self._failing: set[str] = set()  # work that failed and has not succeeded since; no page is told that it is live
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -85,8 +64,9 @@ class Hub:
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "render")
         publish.bind(asyncio.get_running_loop())
-        for work in (self._listen, self._deliver, self._check_rights):
+        for work in (self._listen, self._deliver, self._check_rights, self._compare_calls):
             self._tasks.append(asyncio.create_task(self._forever(work)))
+        self._tasks.append(asyncio.create_task(self._receipts.keep_storing()))
 
     async def stop(self) -> None:
         publish.bind(None)
@@ -107,6 +87,11 @@ class Hub:
         for group in (self._sockets, self._newcomers, self._cut_short):
             group.discard(socket)
         metrics.SOCKETS.set(len(self._sockets))
+
+    def hear(self, socket: Socket, shown: Iterable[Shown]) -> None:
+        """Take what a page says: that it is there, and which calls it has shown."""
+        socket.heard_at = _clock()
+        self._receipts.take(socket.screen, socket.audience.sight, shown)
 
     async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run it, and run it again after an error: while the database or the channel layer is away, and when it is back."""
@@ -158,6 +143,7 @@ class Hub:
     async def _deliver(self) -> None:
         """Rounds of fetching, rendering and queueing. A page hears that it is live only after all that it was to be sent."""
         beat_at = _clock() + BEAT_EVERY
+        renew_at = _clock() + BOARDS_RENEWED_EVERY
         while True:
             await self._something_to_do(beat_at)
             if self._newcomers:
@@ -168,6 +154,9 @@ class Hub:
             if _clock() >= beat_at:
                 self._beat()
                 beat_at = _clock() + BEAT_EVERY
+            if _clock() >= renew_at:
+                self._newcomers |= self._cut_short
+                renew_at = _clock() + BOARDS_RENEWED_EVERY
 
     async def _something_to_do(self, beat_at: float) -> None:
         """Wait until a change or a newcomer arrives, a card changes by the clock, or a beat is due."""
@@ -190,17 +179,20 @@ class Hub:
         newcomers, self._newcomers = self._newcomers, set()
         try:
             if self._assignments is None:
-                self._assignments = await self._in_thread(_assignments)
+                self._assignments = await self._in_thread(checks.assignments)
+            if self._drawn is None:
+                self._drawn = await self._in_thread(checks.active_versions)
             rendered = await self._in_thread(render.boards, {socket.audience for socket in newcomers})
         except BaseException:
             self._newcomers |= newcomers & self._sockets
             raise
         self._note_deadlines(rendered)
+        texts = self._numbered(rendered.texts)
         for socket in newcomers & self._sockets:
-            if socket.audience not in rendered.texts:  # its rights changed meanwhile
+            if socket.audience not in texts:  # its rights changed meanwhile
                 self._newcomers.add(socket)
                 continue
-            socket.put(rendered.texts[socket.audience])
+            socket.put(texts[socket.audience])
             (self._cut_short.add if socket.audience in rendered.cut_short else self._cut_short.discard)(socket)
 
     async def _deliver_cards(self) -> None:
@@ -212,10 +204,17 @@ class Hub:
             self._changed |= changed
             raise
         self._note_deadlines(rendered)
+        self._note_versions(changed, rendered)
+        self._numbers.update(rendered.texts.keys())
+        texts = self._numbered(rendered.texts)
         # Whoever came, or sees something else, since then is sent a board next, and no card before it.
         for socket in sockets & (self._sockets - self._newcomers):
-            if text := rendered.texts.get(socket.audience):
+            if text := texts.get(socket.audience):
                 socket.put(text)
+
+    def _numbered(self, texts: Mapping[Audience, str]) -> dict[Audience, str]:
+        now = timezone.now()
+        return {audience: text + render.beat(now, self._numbers[audience]) for audience, text in texts.items()}
 
     def _note_deadlines(self, rendered: Rendered) -> None:
         for pk, at in rendered.changes_at.items():
@@ -225,13 +224,23 @@ class Hub:
                 self._deadlines[pk] = at
                 heapq.heappush(self._by_time, (at, pk))
 
+    def _note_versions(self, changed: Iterable[int], rendered: Rendered) -> None:
+        if self._drawn is not None:
+            for pk in changed:
+                self._drawn.pop(pk, None)
+            self._drawn |= rendered.versions
+
     def _beat(self) -> None:
-        """Show every page that it is live; and renew the boards that could not show everything."""
+        """Show every page that it is live, and close those that no longer answer."""
+        audiences = {socket.audience for socket in self._sockets}
+        self._numbers = Counter({audience: self._numbers[audience] for audience in audiences})
         if not self._failing:
-            text = render.beat(timezone.now())
+            texts = self._numbered(dict.fromkeys(audiences, ""))
             for socket in self._sockets - self._newcomers:
-                socket.put(text)
-        self._newcomers |= self._cut_short
+                socket.put(texts[socket.audience])
+        for socket in self._sockets:
+            if socket.heard_at is not None and _clock() - socket.heard_at > SILENCE_ALLOWED:
+                socket.close(SILENT)
 
     async def _check_rights(self) -> None:
         """Close the sockets of people who may no longer look, and give a new board to those who see something else now.
@@ -242,7 +251,7 @@ class Hub:
             await asyncio.sleep(RIGHTS_CHECKED_EVERY)
             if self._sockets:
                 sockets = list(self._sockets)
-                rights, assignments = await self._in_thread(lambda: (_rights(sockets), _assignments()))  # noqa: B023
+                rights, assignments = await self._in_thread(lambda: (checks.rights(sockets), checks.assignments()))  # noqa: B023
                 self._apply(rights, sockets)
                 if assignments != self._assignments:
                     self._assignments = assignments
@@ -250,6 +259,25 @@ class Hub:
             else:
                 self._assignments = None
             self._works(self._check_rights)
+
+    async def _compare_calls(self) -> None:
+        """Draw again what pages show otherwise than it is: what was published got lost.
+
+        Only what differs twice in a row, since the first time it may be on its way.
+        """
+        while True:
+            await asyncio.sleep(CALLS_COMPARED_EVERY)
+            if self._sockets and self._drawn is not None:
+                active = await self._in_thread(checks.active_versions)
+                missed = checks.differing(self._drawn, active) if self._drawn is not None else set()
+                if lost := missed & self._missed:
+                    logger.warning("%d changed calls had not been sent to the pages; sent now", len(lost))
+                    self._changed |= lost
+                    self._wake.set()
+                self._missed = missed - self._missed
+            else:
+                self._drawn = None
+            self._works(self._compare_calls)
 
     def _apply(self, rights: Mapping[Socket, Sight], sockets: Iterable[Socket]) -> None:
         for socket in sockets:
@@ -269,37 +297,6 @@ class Hub:
             return work(*arguments)
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, with_fresh_connection)
-
-
-def _rights(sockets: Iterable[Socket]) -> dict[Socket, Sight]:
-    """What each socket's person sees now; without those who were signed out or deactivated, or whose password was changed or
-    must be."""
-    sockets = list(sockets)
-    people = {
-        person.pk: person
-        for person in Person.objects.filter(
-            pk__in={socket.person_id for socket in sockets}, is_active=True, must_change_password=False
-        ).prefetch_related("teams")
-    }
-    sessions = set(
-        Session.objects.filter(
-            pk__in={socket.session_key for socket in sockets}, expire_date__gt=timezone.now()
-        ).values_list("pk", flat=True)
-    )
-    return {
-        socket: people[socket.person_id].sight
-        for socket in sockets
-        if socket.session_key in sessions
-        and socket.person_id in people
-        and people[socket.person_id].password == socket.password
-    }
-
-
-def _assignments() -> Assignments:
-    """Another value where an account went to another team: cheap to ask for every second, and independent of who did it."""
-    assigned = Account.objects.filter(team__isnull=False)
-    found = assigned.aggregate(count=Count("pk"), teams=Sum("team_id"), pairs=Sum(F("pk") * F("team_id")))
-    return found["count"], found["teams"], found["pairs"]
 
 
 def _clock() -> float:

@@ -42,6 +42,7 @@ class Rendered:
     texts: dict[Audience, str] = field(default_factory=dict)
     cut_short: set[Audience] = field(default_factory=set)  # boards that show not all that rings
     changes_at: dict[int, datetime | None] = field(default_factory=dict)  # by call id; None: never
+    versions: dict[int, int] = field(default_factory=dict)  # of the calls drawn that are not over, by call id
 
 
 def board_for(sight: Sight) -> Board:
@@ -61,7 +62,10 @@ def board_for(sight: Sight) -> Board:
 def cards(changed: Collection[int], audiences: Iterable[Audience]) -> Rendered:
     """The cards of these calls, for each audience those that it sees; no text where it sees none."""
     calls = list(Call.objects.filter(pk__in=changed).for_card().order_by("received_at", "id"))
-    rendered = Rendered(changes_at={call.pk: call.changes_at for call in calls})
+    rendered = Rendered(
+        changes_at={call.pk: call.changes_at for call in calls},
+        versions={call.pk: call.version for call in calls if not call.is_over},
+    )
     drawn = _Drawing()
     for audience in audiences:
         seen = [call for call in calls if call.account.team_id in audience.sight]
@@ -84,9 +88,10 @@ def boards(audiences: Iterable[Audience]) -> Rendered:
     return rendered
 
 
-def beat(now: datetime) -> str:
-    """A sign of life, with the server's time."""
-    return render_to_string("board/_beat.html", {"now": now})
+def beat(now: datetime, number: int) -> str:
+    """A sign of life, which also ends every other text: the server's time, and how many texts with cards the audience has
+    been sent. A page that finds one missing gets itself a fresh board."""
+    return render_to_string("board/_beat.html", {"now": now, "number": number})
 
 
 class _Drawing:

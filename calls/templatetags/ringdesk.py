@@ -56,6 +56,14 @@ def seconds(length: timedelta | None) -> str:
 
 
 @register.filter
+def shortly(length: timedelta) -> str:
+    """`38 ms`, or from a second on `6.2 s`."""
+    if length < timedelta(seconds=1):
+        return gettext("%(ms)s ms") % {"ms": round(length.total_seconds() * 1000)}
+    return gettext("%(seconds)s s") % {"seconds": seconds(length)}
+
+
+@register.filter
 def initial(name: object) -> str:
     """The first letter or sign of a name."""
     return next((sign for sign in str(name) if sign.isalnum()), "?").upper()

@@ -182,7 +182,7 @@ def test_without_javascript_a_plain_form_rejects(desk: Desk, window: Window) -> 
 def test_a_click_after_the_session_has_ended_leads_to_the_sign_in(desk: Desk, window: Window, sign_in: SignIn) -> None:
     [agent] = desk.staffed(1)
     context = window()
-    context.route_web_socket("**/ws/board/", lambda page_side: None)  # a page that isn't told
+    context.route_web_socket("**/ws/board/**", lambda page_side: None)  # a page that isn't told
     page = context.new_page()
     cookies = desk.server.sign_in(agent, PASSWORD).cookies.items()
     context.add_cookies([{"name": name, "value": value, "url": desk.server.url} for name, value in cookies])

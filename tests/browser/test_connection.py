@@ -30,7 +30,7 @@ def test_every_close_that_the_page_did_not_ask_for_is_mended(desk: Desk, window:
 
     [agent] = desk.staffed(1)
     context = window()
-    context.route_web_socket("**/ws/board/", through)
+    context.route_web_socket("**/ws/board/**", through)
     page = sign_in(context, agent)
     before = len(sockets)
     page.evaluate("window.notReloaded = true")
@@ -93,7 +93,7 @@ def test_a_socket_that_falls_silent_is_given_up_and_replaced(desk: Desk, window:
 
     [agent] = desk.staffed(1)
     context = window()
-    context.route_web_socket("**/ws/board/", first_one_falls_silent)
+    context.route_web_socket("**/ws/board/**", first_one_falls_silent)
     page = sign_in(context, agent)
     pk = desk.call_pk(desk.call())
     expect(page.locator(f"#call-{pk}")).to_be_visible(timeout=20_000)
@@ -106,7 +106,7 @@ def test_a_page_that_never_connects_says_that_it_is_stale(desk: Desk, window: Wi
     desk.call()
     context = window()
     page = sign_in(context, agent)
-    context.route_web_socket("**/ws/board/", lambda socket: socket.close())
+    context.route_web_socket("**/ws/board/**", lambda socket: socket.close())
     page.reload()
     state(page, "stale")
     assert page.locator("#ringing .call").first.evaluate("card => getComputedStyle(card).filter") == "grayscale(1)"
@@ -121,7 +121,7 @@ def test_signs_of_life_alone_do_not_make_a_page_live(desk: Desk, window: Window,
         server_side = page_side.connect_to_server()
         server_side.on_message(lambda message: page_side.send('<i id="beat" data-now="1"></i>'))
 
-    context.route_web_socket("**/ws/board/", beats_alone)
+    context.route_web_socket("**/ws/board/**", beats_alone)
     page.reload()
     state(page, "stale")
 
@@ -142,7 +142,7 @@ def test_a_page_that_is_cut_off_stops_ringing_when_the_ring_window_is_over(
         sockets.append(page_side)
 
     context = window()
-    context.route_web_socket("**/ws/board/", through)
+    context.route_web_socket("**/ws/board/**", through)
     page = sign_in(context, agent)
     page.keyboard.press("Escape")
     pk = desk.call_pk(desk.call())
@@ -164,14 +164,14 @@ def test_a_sign_out_in_another_tab_sends_the_board_to_the_sign_in(desk: Desk, wi
     other.goto(desk.server.url)
     other.click(".me summary")
     other.click(".menu form[action='/logout/'] button")
-    expect(board).to_have_url(f"{desk.server.url}/login/?next=%2F")
+    expect(board).to_have_url(f"{desk.server.url}/login/?next=%2F&ended=1")
 
 
 def test_somebody_deactivated_is_sent_to_the_sign_in(desk: Desk, window: Window, sign_in: SignIn) -> None:
     [agent] = desk.staffed(1)
     page = sign_in(window(), agent)
     desk.server.sql("UPDATE calls_person SET is_active = 0 WHERE username = ?", agent)
-    expect(page).to_have_url(f"{desk.server.url}/login/?next=%2F")
+    expect(page).to_have_url(f"{desk.server.url}/login/?next=%2F&ended=1")
 
 
 def test_leaving_a_team_takes_its_calls_off_the_open_page(desk: Desk, window: Window, sign_in: SignIn) -> None:

@@ -278,4 +278,4 @@ def test_signs_of_life_carry_the_servers_time(desk: Desk) -> None:
     with socket_of(desk.server, agent) as socket:
         socket.recv(timeout=WITHIN)
         beat = socket.recv(timeout=8)
-    assert re.search(r'<i id="beat" data-now="\d{13}">', str(beat))
+    assert re.search(r'^<i id="beat" data-seq="\d+" data-now="\d{13}"></i>', str(beat))

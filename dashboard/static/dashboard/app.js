@@ -6,6 +6,7 @@ import { board, ringingCards, take } from "./cards.js";
 import { keepTicking, setServerTime } from "./clock.js";
 import { useKeyboard } from "./keyboard.js";
 import { showTimes } from "./reader.js";
+import { noteShown } from "./receipts.js";
 import { connect, reconnect } from "./socket.js";
 import { ringIfDue, ringWhile } from "./sound.js";
 import { text } from "./texts.js";
@@ -18,12 +19,13 @@ useKeyboard(board);
 
 connect((html) => {
   const content = take(html);
-  const now = content.querySelector("#board, #beat")?.dataset.now;
-  if (now) setServerTime(Number(now));
+  const sign = content.querySelector("#beat").dataset;
+  setServerTime(Number(sign.now));
   const wholeBoard = Boolean(content.querySelector("#board"));
   renewIfChanged(wholeBoard);
+  noteShown();
   ringIfDue();
-  return wholeBoard;
+  return { wholeBoard, cards: !wholeBoard && Boolean(content.querySelector(".call")), number: Number(sign.seq) };
 });
 
 // The answer to a click on Reject is its card, which goes the way of every other card.

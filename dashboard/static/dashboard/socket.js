@@ -1,90 +1,123 @@
 // The live socket, and the pill that says how far the page can be trusted. Every close reconnects, whatever its code,
 // except a sign-out; htmx's own extension reconnects on some codes only.
 
+import { screen, tellAgain, untold } from "./receipts.js";
 import { loginAddress, text } from "./texts.js";
 
 const SIGNED_OUT = 4401;
-const SILENCE_ALLOWED = 12_000; // ms; the server sends a sign of life every 5 s
+const OVERDUE = 2_500; // ms; the server sends a sign of life every 2 s
+const SILENCE_ALLOWED = 4_500; // ms
+const MOST_PATIENT = 4; // times that, for a server that is slow to answer: too many pages come back to it at once
 const STALE_AFTER = 3_000; // ms without a connection
-const LONGEST_PAUSE = 10_000; // ms between attempts
+const FIRST_PAUSE = 600; // ms between attempts
+const LONGEST_PAUSE = 3_000;
+const RENEWED_EVERY = 1_000; // ms, at most, where texts get lost on the way again and again
+const ANSWERED_EVERY = 3; // signs of life, at least
 
 const pill = document.getElementById("connection");
 
 let receive;
 let socket;
+let openedAt = 0;
 let lastHeard = 0;
 let lostAt = Date.now();
-let attempts = 0;
+let attempts = 0; // since the last board
 let nextAttempt = 0;
+let number; // of the last text; cards raise it by one. None before the first board
+let beats = 0;
 let leaving = false;
 
-// Connect, and give every message to this function, which tells whether it was a whole board: only from then on is the page
-// up to date, and said to be live.
+// Connect, and give every message to this function, which tells its number, and whether it was a whole board or cards. Only
+// from a board on is the page up to date, and said to be live.
 export function connect(onMessage) {
   receive = onMessage;
   open();
-  setInterval(check, 500);
+  setInterval(check, 250);
   for (const sign of ["online", "pageshow"]) addEventListener(sign, wake);
+  navigator.connection?.addEventListener("change", wake);
   document.addEventListener("visibilitychange", () => document.hidden || wake());
   addEventListener("pagehide", () => (leaving = true));
 }
 
-// Ask for a fresh board.
+// Ask for a fresh board. Not again and again: a way that loses every other text loses boards as well.
 export function reconnect() {
-  nextAttempt = 0;
-  socket?.close();
+  giveUp(Date.now(), Math.max(Date.now(), openedAt + RENEWED_EVERY));
 }
 
 function open() {
   attempts += 1;
   nextAttempt = Infinity;
+  number = undefined;
+  openedAt = lastHeard = Date.now();
+  tellAgain();
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  const mine = (socket = new WebSocket(`${scheme}//${location.host}/ws/board/`));
-  lastHeard = Date.now();
-  mine.onmessage = ({ data }) => {
-    if (mine !== socket) return;
-    lastHeard = Date.now();
-    if (receive(data)) attempts = lostAt = 0;
-    show();
-  };
+  const mine = (socket = new WebSocket(`${scheme}//${location.host}/ws/board/?screen=${screen}`));
+  mine.onmessage = ({ data }) => mine === socket && hear(data);
   mine.onclose = ({ code }) => {
     if (mine !== socket) return;
     if (code === SIGNED_OUT) {
-      location.assign(`${loginAddress}?next=${encodeURIComponent(location.pathname + location.search)}`);
+      location.assign(`${loginAddress}?next=${encodeURIComponent(location.pathname + location.search)}&ended=1`);
       return;
     }
     lostAt ||= Date.now();
-    const pause = Math.min(LONGEST_PAUSE, 500 * 2 ** attempts) * (0.5 + Math.random() / 2);
-    nextAttempt = Math.min(nextAttempt, Date.now() + pause);
+    nextAttempt = Math.min(nextAttempt, Date.now() + pause());
     show();
   };
 }
 
-// A socket can die without a word: while the machine sleeps, or behind a router that forgot it.
-function check() {
-  const silent = Date.now() - lastHeard > SILENCE_ALLOWED;
-  if (silent && nextAttempt === Infinity) {
-    lostAt ||= lastHeard;
-    abandon();
-  }
-  if (Date.now() >= nextAttempt) open();
+// Of different lengths, so that pages don't all come back to a server at the same moment.
+function pause() {
+  return Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** attempts) * (0.2 + 0.8 * Math.random());
+}
+
+function hear(data) {
+  // After so long a silence, this was left lying while the machine slept. What came after it may be lost.
+  if (isSilent()) return giveUp(lastHeard);
+  lastHeard = Date.now();
+  const { wholeBoard, cards, number: sent } = receive(data);
+  if (wholeBoard) attempts = lostAt = 0;
+  else if (sent !== number + (cards ? 1 : 0)) return reconnect(); // one before it got lost
+  number = sent;
+  if (!wholeBoard && !cards) answer();
   show();
 }
 
-function abandon() {
+// Answer a sign of life: the server closes sockets that have fallen silent, too.
+function answer() {
+  const shown = untold();
+  if (shown.length || beats % ANSWERED_EVERY === 0) socket.send(JSON.stringify({ shown }));
+  beats += 1;
+}
+
+// A socket can die without a word: while the machine sleeps, or behind a router that forgot it. The clock may also be put
+// back. A socket that has not brought a board yet is waited for longer with each attempt.
+function isSilent() {
+  const patience = number === undefined ? Math.min(MOST_PATIENT, attempts) : 1;
+  return Math.abs(Date.now() - lastHeard) > SILENCE_ALLOWED * patience;
+}
+
+function check() {
+  if (nextAttempt === Infinity && isSilent()) giveUp(lastHeard);
+  const left = nextAttempt - Date.now();
+  if (left <= 0 || (left > LONGEST_PAUSE && left < Infinity)) open(); // the latter where the clock was put back
+  show();
+}
+
+// Drop the socket, which can't be trusted since then, and open another one.
+function giveUp(since, again = Date.now()) {
+  lostAt ||= since;
+  nextAttempt = again;
   const old = socket;
   socket = null;
-  old.close();
-  nextAttempt = 0;
+  old?.close();
+  if (again <= Date.now()) open();
+  show();
 }
 
 function wake() {
   leaving = false;
   if (nextAttempt !== Infinity) nextAttempt = 0;
-  else if (Date.now() - lastHeard > SILENCE_ALLOWED / 2) {
-    lostAt ||= lastHeard;
-    abandon();
-  }
+  else if (Date.now() - lastHeard > OVERDUE) giveUp(lastHeard);
   check();
 }
 
@@ -98,7 +131,7 @@ function show() {
 
 function judge() {
   if (!lostAt) return ["live", text("live")];
-  if (Date.now() - lostAt > STALE_AFTER) return ["stale", `${text("stale")} · ${waiting()}`];
+  if (Math.abs(Date.now() - lostAt) > STALE_AFTER) return ["stale", `${text("stale")} · ${waiting()}`];
   return document.documentElement.dataset.connection ? ["reconnecting", waiting()] : ["connecting", text("connecting")];
 }
 

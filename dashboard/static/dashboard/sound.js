@@ -13,6 +13,8 @@ const context = new AudioContext();
 let rings = () => false;
 let lastRang = 0;
 
+export const isAudible = () => context.state === "running";
+
 // Ring for as long as this function says so.
 export function ringWhile(condition) {
   rings = condition;
@@ -28,11 +30,11 @@ export function ringIfDue() {
     lastRang = 0;
     return;
   }
-  if (context.state === "running" && Date.now() - lastRang >= EVERY) ring();
+  if (isAudible() && Date.now() - lastRang >= EVERY) ring();
 }
 
 function showWhetherOff() {
-  button.hidden = context.state === "running";
+  button.hidden = isAudible();
 }
 
 function ring() {
