@@ -19,7 +19,9 @@ export const isAudible = () => context.state === "running";
 export function ringWhile(condition) {
   rings = condition;
   button.addEventListener("click", () => context.resume().then(ring));
-  for (const sign of ["pointerdown", "keydown"]) addEventListener(sign, () => context.resume(), { passive: true });
+  // Not by the press on the button itself: sound that is on hides it, before the press becomes a click.
+  const resume = ({ target }) => button.contains(target) || context.resume();
+  for (const sign of ["pointerdown", "keydown"]) addEventListener(sign, resume, { passive: true });
   context.addEventListener("statechange", showWhetherOff);
   showWhetherOff();
   setInterval(ringIfDue, 250);
