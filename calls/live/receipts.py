@@ -116,7 +116,7 @@ class Receipts:
         if not notes:
             return
         try:
-            stored = await asyncio.get_running_loop().run_in_executor(thread, store, notes)
+            stored = await asyncio.get_running_loop().run_in_executor(thread, _with_fresh_connection, notes)
         except Exception:
             logger.exception("%d receipts could not be stored; trying again", len(notes))
             for key, note in notes.items():
@@ -138,13 +138,17 @@ class Receipts:
         self._counted = {call: counted for call, counted in self._counted.items() if counted.until > now}
 
 
+def _with_fresh_connection(notes: Mapping[Key, Note]) -> dict[Key, datetime]:
+    close_old_connections()
+    return store(notes)
+
+
 def store(notes: Mapping[Key, Note]) -> dict[Key, datetime]:
     """Add these to their calls, in one transaction, where their people may see them.
 
     Returns: those that count, with the end of their call's ring window. Raises: django.db.Error where the database can't
     take them.
     """
-    close_old_connections()
     now = timezone.now()
     calls = Call.objects.select_related("account").in_bulk({call for call, _screen in notes})
     counting = {key: note for key, note in notes.items() if key[0] in calls and _counts(note, calls[key[0]], now)}

@@ -3,52 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from calls.vendor.sandbox import Sandbox, call_notice
 from tests.desk import Desk
 from tests.factory import PASSWORD
 from tests.server import Server
 
-WITHIN = 5  # seconds
-
-
-@contextmanager
-def socket_of(server: Server, username: str = "", language: str = "", **headers: str) -> Iterator[ClientConnection]:
-    """A page's socket; signed in where a username is given."""
-    cookies = dict(server.sign_in(username, PASSWORD).cookies) if username else {}
-    if language:
-        cookies["django_language"] = language
-    given = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())} | headers
-    with connect(f"ws://127.0.0.1:{server.port}/ws/board/", additional_headers=given, compression=None) as socket:
-        yield socket
-
-
-def next_with(socket: ClientConnection, text: str) -> str:
-    """The next message that holds this text; others, such as signs of life, are passed over."""
-    while True:
-        message = socket.recv(timeout=WITHIN)
-        assert isinstance(message, str)
-        if text in message:
-            return message
-
-
-def card(message: str, pk: int) -> str:
-    found = re.search(rf'<article id="call-{pk}".*?</article>', message, re.DOTALL)
-    assert found
-    return found[0]
-
-
-def close_code(socket: ClientConnection) -> int | None:
-    """With which code the server closes it."""
-    with pytest.raises(ConnectionClosed):
-        next_with(socket, "nothing holds this text")
-    return socket.close_code
+from .sockets import WITHIN, card, close_code, next_with, socket_of
 
 
 def test_the_first_message_is_the_whole_board(desk: Desk) -> None:

@@ -1,0 +1,305 @@
+"""Receipts: what pages say they have shown, from the socket to the call's record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from calls.live import receipts
+from calls.live.receipts import LATEST, LONGEST_AGO, LONGEST_MESSAGE, Note, Receipts, Shown, read, store
+from calls.models import Call
+from calls.models.person import Sight
+from tests.desk import Desk
+from tests.factory import make_account, make_call, make_team
+from tests.locks import locked_database
+
+from .sockets import card, next_with, socket_of
+
+ALL = Sight(all=True)
+SECOND = timedelta(seconds=1)
+
+
+def said(*shown: list[int]) -> str:
+    return json.dumps({"shown": shown})
+
+
+# What pages say
+
+
+def test_what_a_page_says_is_read() -> None:
+    assert read(said([7, 250, 1], [8, 0, 0])) == [Shown(7, 250, True), Shown(8, 0, False)]
+
+
+def test_a_sign_of_life_alone_is_read() -> None:
+    assert read(said()) == []
+
+
+@pytest.mark.parametrize(("ago", "taken_as"), [(-5, 0), (10**40, LONGEST_AGO)])
+def test_times_out_of_all_bounds_are_brought_into_them(ago: int, taken_as: int) -> None:
+    assert read(said([7, ago, 0])) == [Shown(7, taken_as, False)]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "<script>",
+        "[" * 5000,
+        "null",
+        "[]",
+        "{}",
+        '{"shown": 1}',
+        '{"shown": [7]}',
+        '{"shown": [[7, 1]]}',
+        '{"shown": [["7", 1, 1]]}',
+        '{"shown": [[7, 1.5, 1]]}',
+        '{"shown": [[7, NaN, 1]]}',
+        '{"shown": [[true, 1, 1]]}',
+        '{"shown": [[7, 1, 2]]}',
+        '{"shown": [[0, 1, 1]]}',
+        '{"shown": [[9223372036854775808, 1, 1]]}',
+        '{"shown": [[' + "9" * 5000 + ", 1, 1]]}",
+        said() + " " * LONGEST_MESSAGE,
+    ],
+    ids=range(18),
+)
+def test_what_makes_no_sense_is_not_read(message: str) -> None:
+    assert read(message) is None
+
+
+# What counts
+
+
+def note(sight: Sight = ALL, ago: float = 0, sound: bool = False, counted: bool = False) -> Note:
+    return Note(sight, timezone.now() - ago * SECOND, sound, counted)
+
+
+def record(call: Call) -> tuple[datetime | None, int, int]:
+    call.refresh_from_db()
+    return call.shown_at, call.screens, call.screens_with_sound
+
+
+@pytest.mark.django_db
+def test_screens_are_counted_and_the_first_one_gives_the_time() -> None:
+    call = make_call(received_at=timezone.now() - 10 * SECOND)
+    first = note(ago=8, sound=True)
+    store({(call.pk, "one"): note(ago=5), (call.pk, "two"): first})
+    store({(call.pk, "three"): note(ago=2)})
+    assert record(call) == (first.shown_at, 3, 1)
+
+
+@pytest.mark.django_db
+def test_an_earlier_screen_that_tells_later_gives_the_time() -> None:
+    call = make_call(received_at=timezone.now() - 10 * SECOND)
+    store({(call.pk, "one"): note(ago=5)})
+    earlier = note(ago=7)
+    store({(call.pk, "two"): earlier})
+    assert record(call)[0] == earlier.shown_at
+
+
+@pytest.mark.django_db
+def test_a_call_is_never_shown_before_it_came() -> None:
+    call = make_call()
+    store({(call.pk, "one"): note(ago=3600)})
+    assert record(call)[0] == call.received_at
+
+
+@pytest.mark.django_db
+def test_a_call_is_never_shown_in_the_future() -> None:
+    call = make_call()
+    store({(call.pk, "one"): note(ago=-30)})
+    shown_at = record(call)[0]
+    assert shown_at is not None
+    assert shown_at <= timezone.now()
+
+
+@pytest.mark.django_db
+def test_sound_that_comes_later_counts_no_screen_again() -> None:
+    call = make_call()
+    store({(call.pk, "one"): note()})
+    store({(call.pk, "one"): note(sound=True, counted=True)})
+    assert record(call)[1:] == (1, 1)
+
+
+@pytest.mark.django_db
+def test_the_version_of_a_call_stays() -> None:
+    call = make_call()
+    store({(call.pk, "one"): note()})
+    call.refresh_from_db()
+    assert call.version == 0
+
+
+@pytest.mark.django_db
+def test_who_may_not_see_a_call_confirms_none() -> None:
+    ours, theirs = make_team(), make_team()
+    call = make_call(make_account(team=theirs))
+    assert store({(call.pk, "one"): note(Sight(False, frozenset({ours.pk})))}) == {}
+    assert record(call) == (None, 0, 0)
+
+
+@pytest.mark.django_db
+def test_a_call_that_nobody_knows_is_confirmed_by_nobody() -> None:
+    assert store({(2**63 - 1, "one"): note()}) == {}
+
+
+@pytest.mark.django_db
+def test_a_call_that_rings_no_more_is_confirmed_by_who_saw_it_ring_alone() -> None:
+    call = make_call(received_at=timezone.now() - 61 * SECOND)
+    ended = make_call(received_at=timezone.now() - 10 * SECOND, ended_at=timezone.now() - 5 * SECOND)
+    late, in_time = note(ago=0.5), note(ago=7)
+    store({(call.pk, "late"): late, (call.pk, "in time"): in_time, (ended.pk, "late"): late, (ended.pk, "in time"): in_time})
+    assert record(call) == (in_time.shown_at, 1, 0)
+    assert record(ended) == (in_time.shown_at, 1, 0)
+
+
+@pytest.mark.django_db
+def test_after_a_while_a_call_is_confirmed_no_more() -> None:
+    call = make_call(received_at=timezone.now() - 61 * SECOND - LATEST)
+    assert store({(call.pk, "one"): note(ago=60 + LATEST.total_seconds())}) == {}
+
+
+# On the way there
+
+
+async def stored(call: Call, screens: int, with_sound: int = 0) -> None:
+    async with asyncio.timeout(5):
+        while True:
+            await call.arefresh_from_db()
+            if (call.screens, call.screens_with_sound) == (screens, with_sound):
+                return
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_screen_counts_once_however_often_it_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receipts, "STORED_EVERY", 0.01)
+    call = await asyncio.to_thread(make_call)
+    taking = Receipts()
+    storing = asyncio.create_task(taking.keep_storing())
+    taking.take("one", ALL, [Shown(call.pk, 5, False), Shown(call.pk, 9, False)])
+    await stored(call, 1)
+    taking.take("one", ALL, [Shown(call.pk, 9, False)])
+    taking.take("two", ALL, [Shown(call.pk, 9, False)])
+    await stored(call, 2)
+    taking.take("one", ALL, [Shown(call.pk, 9, True)])
+    await stored(call, 2, 1)
+    taking.take("one", ALL, [Shown(call.pk, 9, True)])
+    taking.take("three", ALL, [Shown(call.pk, 9, True)])
+    await stored(call, 3, 2)
+    storing.cancel()
+    await asyncio.gather(storing, return_exceptions=True)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_receipts_wait_while_somebody_else_holds_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receipts, "STORED_EVERY", 0.01)
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.05)
+    call = await asyncio.to_thread(make_call)
+    taking = Receipts()
+    storing = asyncio.create_task(taking.keep_storing())
+    with locked_database():
+        taking.take("one", ALL, [Shown(call.pk, 5, True)])
+        await asyncio.sleep(0.5)  # several attempts
+        await call.arefresh_from_db()
+        assert call.screens == 0
+    await stored(call, 1, 1)
+    storing.cancel()
+    await asyncio.gather(storing, return_exceptions=True)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_what_was_not_stored_yet_is_stored_at_the_end() -> None:
+    call = await asyncio.to_thread(make_call)
+    taking = Receipts()
+    storing = asyncio.create_task(taking.keep_storing())
+    await asyncio.sleep(0)
+    taking.take("one", ALL, [Shown(call.pk, 5, False)])
+    storing.cancel()
+    await asyncio.gather(storing, return_exceptions=True)
+    await stored(call, 1)
+
+
+async def test_notes_that_can_not_be_stored_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receipts, "MOST_NOTES", 10)
+    taking = Receipts()
+    taking.take("one", ALL, [Shown(pk, 5, False) for pk in range(1, 20)])
+    assert len(taking._notes) == 10
+
+
+# On the real server
+
+
+def confirmed(desk: Desk, pk: int, screens: int, with_sound: int) -> str:
+    """Wait until so many screens are on record; the time of the first."""
+    give_up_at = time.monotonic() + 5
+    while time.monotonic() < give_up_at:
+        [(at, *counts)] = desk.server.sql("SELECT shown_at, screens, screens_with_sound FROM calls_call WHERE id = ?", pk)
+        if counts == [screens, with_sound]:
+            return str(at)
+        time.sleep(0.02)
+    raise AssertionError(f"on record: {counts}")
+
+
+def test_two_screens_confirm_a_call(desk: Desk) -> None:
+    one, other = desk.staffed(2)
+    pk = desk.call_pk(desk.call())
+    with socket_of(desk.server, one) as first, socket_of(desk.server, other) as second:
+        for socket, sound in ((first, 1), (second, 0)):
+            card(next_with(socket, 'id="board"'), pk)
+            socket.send(said([pk, 0, sound]))
+        confirmed(desk, pk, 2, 1)
+
+
+def test_a_screen_that_comes_back_is_the_same_one(desk: Desk) -> None:
+    [agent] = desk.staffed(1)
+    pk = desk.call_pk(desk.call())
+    for _ in range(2):
+        with socket_of(desk.server, agent, screen="a-tab-of-mine") as socket:
+            next_with(socket, 'id="board"')
+            socket.send(said([pk, 0, 0]))
+            confirmed(desk, pk, 1, 0)
+    with socket_of(desk.server, agent, screen="another-tab") as socket:
+        socket.send(said([pk, 0, 0]))
+        confirmed(desk, pk, 2, 0)
+
+
+def test_a_screen_whose_name_makes_no_sense_is_one_of_its_own(desk: Desk) -> None:
+    [agent] = desk.staffed(1)
+    pk = desk.call_pk(desk.call())
+    for screens, name in enumerate(("short", "%00" * 20, "x" * 65), start=1):
+        with socket_of(desk.server, agent, screen=name) as socket:
+            next_with(socket, 'id="board"')
+            socket.send(said([pk, 0, 0]))
+            confirmed(desk, pk, screens, 0)
+
+
+def test_another_teams_call_can_not_be_confirmed(desk: Desk) -> None:
+    [agent] = desk.staffed(1)
+    other = Desk(desk.server, desk.vendor)
+    other.staffed(1)
+    theirs, ours = other.call_pk(other.call()), desk.call_pk(desk.call())
+    with socket_of(desk.server, agent) as socket:
+        next_with(socket, 'id="board"')
+        socket.send(said([theirs, 0, 1], [ours, 0, 0]))
+        confirmed(desk, ours, 1, 0)
+    confirmed(other, theirs, 0, 0)
+
+
+def test_what_makes_no_sense_leaves_nothing_in_the_log(desk: Desk) -> None:
+    [agent] = desk.staffed(1)
+    log = desk.server.folder / "server.log"
+    before = log.read_text()
+    with socket_of(desk.server, agent) as socket:
+        next_with(socket, 'id="board"')
+        for message in ("<script>", "[" * 15_000, '{"shown": [[1e999, -1, null]]}', b"\xff\x00", ""):
+            socket.send(message)
+        pk = desk.call_pk(desk.call())
+        socket.send(said([pk, 0, 0]))
+        confirmed(desk, pk, 1, 0)
+    assert "Traceback" not in log.read_text().removeprefix(before)
