@@ -26,7 +26,7 @@ def socket_of(
         cookies["django_language"] = language
     given = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())} | headers
     address = f"ws://127.0.0.1:{server.port}/ws/board/" + (f"?screen={screen}" if screen else "")
-    with connect(address, additional_headers=given, compression=None) as socket:
+    with connect(address, additional_headers=given, compression=None, max_size=None) as socket:
         yield socket
 
 

@@ -1,6 +1,7 @@
 """The hub by itself: sockets that can't keep up, and a channel layer that fails."""
 
 import asyncio
+import re
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,8 +13,11 @@ from calls.live import checks, publish, render
 from calls.live import hub as hub_module
 from calls.live.hub import Hub
 from calls.live.render import Audience
-from calls.live.sockets import LONGEST_QUEUE, TOO_SLOW, Socket
+from calls.live.sockets import LONGEST_QUEUE, SILENT, TOO_SLOW, Socket
+from calls.models import Call
 from calls.models.person import Sight
+
+from ..factory import make_call
 
 
 def make_socket(language: str = "en") -> Socket:
@@ -42,6 +46,23 @@ async def started(hub: Hub) -> AsyncIterator[Hub]:
         yield hub
     finally:
         await hub.stop()
+
+
+@pytest.fixture
+async def hub(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hub]:
+    """One that is quick to beat and to compare, and lets every socket look."""
+    monkeypatch.setattr(hub_module, "BEAT_EVERY", 0.02)
+    monkeypatch.setattr(hub_module, "CALLS_COMPARED_EVERY", 0.02)
+    monkeypatch.setattr(checks, "rights", lambda sockets: {socket: socket.audience.sight for socket in sockets})
+    async with started(Hub()) as running:
+        yield running
+
+
+async def text_with(socket: Socket, part: str) -> str:
+    """The next text that holds this."""
+    while part not in (text := await next_text(socket)):
+        pass
+    return text
 
 
 async def next_text(socket: Socket) -> str:
@@ -121,6 +142,97 @@ async def test_no_page_is_told_that_it_is_live_while_it_cannot_be_sent_what_it_s
         monkeypatch.setattr(render, broken, lambda *_: render.Rendered(texts={socket.audience: "healed"}))
         assert (await next_text(socket)).startswith("healed")
         assert 'id="beat"' in await next_text(socket)
+
+
+# Numbers
+
+
+def number_in(text: str) -> int:
+    [number] = re.findall(r'<i id="beat" data-seq="(\d+)"', text)
+    return int(number)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_cards_raise_the_number_and_boards_and_beats_carry_it(monkeypatch: pytest.MonkeyPatch, hub: Hub) -> None:
+    monkeypatch.setattr(render, "cards", lambda changed, audiences: render.Rendered(texts=dict.fromkeys(audiences, "cards")))
+    first, second = make_socket(), make_socket()
+    hub.join(first)
+    number = number_in(await next_text(first))
+    for more in (1, 2, 3):
+        hub._note({"type": "change", "calls": [1], "boards": False})
+        while (text := await next_text(first)).startswith("<i"):
+            assert number_in(text) == number + more - 1
+        assert number_in(text) == number + more
+    hub.join(second)
+    assert number_in(await next_text(second)) == number + 3
+    assert number_in(await next_text(second)) == number + 3
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_what_others_are_sent_raises_no_number(hub: Hub) -> None:
+    call = await asyncio.to_thread(make_call)
+    teams, all_seeing = make_socket(), make_socket()
+    teams.audience = Audience(Sight(all=False), "en")
+    hub.join(teams)
+    hub.join(all_seeing)
+    before = number_in(await next_text(teams))
+    assert number_in(await next_text(all_seeing)) == 0
+    hub._note({"type": "change", "calls": [call.pk], "boards": False})
+    while number_in(await next_text(all_seeing)) == 0:
+        pass
+    for _ in range(3):
+        assert number_in(await next_text(teams)) == before
+
+
+# Comparing with the database
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_what_was_never_published_is_found(hub: Hub) -> None:
+    early = await asyncio.to_thread(make_call)
+    socket = make_socket()
+    hub.join(socket)
+    await text_with(socket, f'id="call-{early.pk}"')
+    new = await asyncio.to_thread(make_call)
+    assert 'data-status="ringing"' in await text_with(socket, f'id="call-{new.pk}"')
+    changed = Call.objects.filter(pk=early.pk)
+    await changed.aupdate(outcome=Call.Outcome.UNCONFIRMED, version=1)
+    assert 'data-status="unconfirmed"' in await text_with(socket, f'id="call-{early.pk}"')
+    await changed.aupdate(outcome=Call.Outcome.REJECTED, version=2)
+    assert 'data-status="rejected"' in await text_with(socket, f'id="call-{early.pk}"')
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_what_is_shown_as_it_is_is_not_sent_again(hub: Hub) -> None:
+    call = await asyncio.to_thread(make_call)
+    socket = make_socket()
+    hub.join(socket)
+    await text_with(socket, f'id="call-{call.pk}"')
+    await asyncio.sleep(0.2)  # many comparisons
+    while not socket.queue.empty():
+        assert "<article" not in str(socket.queue.get_nowait())
+
+
+def test_of_calls_older_than_those_compared_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "CALLS_COMPARED", 2)
+    assert checks.differing({1: 0, 5: 0, 6: 0}, {5: 0, 7: 0}) == {6, 7}
+    assert checks.differing({1: 0, 5: 0}, {5: 0}) == {1}
+
+
+# Silence
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_page_that_spoke_and_fell_silent_is_closed(monkeypatch: pytest.MonkeyPatch, hub: Hub) -> None:
+    monkeypatch.setattr(hub_module, "SILENCE_ALLOWED", 0.1)
+    spoke, never_speaks = make_socket(), make_socket()
+    hub.join(never_speaks)
+    hub.join(spoke)
+    hub.hear(spoke, [])
+    while await next_text(spoke) != str(SILENT):
+        pass
+    for _ in range(3):
+        assert "beat" in await next_text(never_speaks)
 
 
 def test_publishing_without_a_server_neither_fails_nor_waits() -> None:
