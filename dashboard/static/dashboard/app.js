@@ -18,14 +18,12 @@ ringWhile(() => ringingCards().length > 0);
 useKeyboard(board);
 
 connect((html) => {
-  const content = take(html);
-  const sign = content.querySelector("#beat").dataset;
+  const { wholeBoard, cards, sign } = take(html);
   setServerTime(Number(sign.now));
-  const wholeBoard = Boolean(content.querySelector("#board"));
   renewIfChanged(wholeBoard);
   noteShown();
   ringIfDue();
-  return { wholeBoard, cards: !wholeBoard && Boolean(content.querySelector(".call")), number: Number(sign.seq) };
+  return { wholeBoard, cards, number: Number(sign.seq) };
 });
 
 // The answer to a click on Reject is its card, which goes the way of every other card.

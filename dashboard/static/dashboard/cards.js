@@ -20,15 +20,17 @@ function unseenBoard() {
 const cardOf = (id) => board.querySelector(`#${CSS.escape(id)}`);
 const isOver = (card) => "over" in card.dataset;
 
-// Take what the server sent: a whole board, single cards, or the answer to a click.
+// Take what the server sent: a whole board, single cards, or the answer to a click; and tell which of them it was, with the
+// sign of life that ends each text of the socket.
 export function take(html) {
   const message = document.createElement("template");
   message.innerHTML = html;
-  const whole = message.content.querySelector("#board");
-  if (whole) takeBoard(whole);
-  else for (const card of message.content.querySelectorAll(".call")) place(card);
+  const wholeBoard = message.content.querySelector("#board");
+  const cards = wholeBoard ? [] : message.content.querySelectorAll(".call");
+  if (wholeBoard) takeBoard(wholeBoard);
+  for (const card of cards) place(card);
   count();
-  return message.content;
+  return { wholeBoard: Boolean(wholeBoard), cards: cards.length > 0, sign: message.content.querySelector("#beat")?.dataset };
 }
 
 function takeBoard(whole) {
