@@ -8,7 +8,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from calls.models import Attempt, Call
-from calls.models.call import CLAIM_LASTS, RECENT, outcome_of
+from calls.models.call import CLAIM_LASTS, RECEIPTS_WITHIN, RECENT, outcome_of
 from calls.models.person import Sight
 
 from ..factory import make_account, make_app, make_attempt, make_call, make_contact, make_person, make_team
@@ -484,3 +484,63 @@ def test_two_accounts_may_have_calls_of_the_same_id() -> None:
 def test_a_call_id_is_kept_to_the_letter(voipid: str) -> None:
     make_call(voipid=voipid)
     assert Call.objects.get().voipid == voipid
+
+
+# Seen or not
+
+SEEN = {"shown_at": timezone.now(), "screens": 1}
+
+
+def test_a_call_that_no_screen_confirmed_was_seen_by_nobody() -> None:
+    assert call_at(-1, None, False, Outcome.MISSED).unseen
+
+
+def test_a_call_that_a_screen_confirmed_was_seen() -> None:
+    call = call_at(-1, None, False, Outcome.MISSED)
+    call.shown_at = timezone.now()
+    assert not call.unseen
+
+
+def test_of_a_call_that_rings_on_nothing_is_said_yet() -> None:
+    assert not call_at(60, None, False, Outcome.MISSED).unseen
+
+
+def test_a_call_that_somebody_tried_to_reject_was_seen() -> None:
+    call = call_at(-1, None, False, Outcome.REFUSED)
+    call.claimed_by_id = 1
+    assert not call.unseen
+
+
+def test_a_call_that_a_rule_rejected_need_not_be_seen() -> None:
+    assert not call_at(60, None, False, Outcome.RULE).unseen
+
+
+def test_of_a_call_that_ended_a_moment_ago_the_receipts_may_be_on_their_way() -> None:
+    call = call_at(60, None, True, Outcome.ENDED)
+    call.received_at = timezone.now() - SECOND
+    assert not call.unseen
+
+
+@pytest.mark.django_db
+def test_calls_that_ring_unseen_are_found() -> None:
+    now = timezone.now()
+    account, person = make_account(), make_person(password=None)
+    unseen = make_call(account, now - RECEIPTS_WITHIN - SECOND)
+    make_call(account, now - RECEIPTS_WITHIN + SECOND)  # may still be confirmed
+    make_call(account, now - 10 * SECOND, **SEEN)
+    make_call(account, now - 10 * SECOND, claimed_by=person)  # whoever clicked has seen it
+    make_call(account, now - 61 * SECOND)  # rings no more
+    make_call(account, now - 10 * SECOND, ended_at=now)
+    make_call(account, now - 10 * SECOND, outcome=Outcome.RULE)
+    assert list(Call.objects.unseen(now)) == [unseen]
+
+
+@pytest.mark.django_db
+def test_the_first_screen_is_the_earliest_in_whatever_order_they_tell() -> None:
+    call = make_call()
+    times = [call.received_at + seconds * SECOND for seconds in (3, 1, 2)]
+    for at in times:
+        Call.objects.confirm_shown(call.pk, at, screens=2, with_sound=1)
+    call.refresh_from_db()
+    assert (call.shown_at, call.screens, call.screens_with_sound) == (times[1], 6, 3)
+    assert call.shown_after == SECOND

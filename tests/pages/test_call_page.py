@@ -86,6 +86,36 @@ def test_every_result_is_shown(result: Attempt.Result) -> None:
     assert "Ada rejects." in words(call)
 
 
+def test_the_first_screen_that_showed_it_is_shown_and_on_how_many_it_was() -> None:
+    call = make_call(screens=3, screens_with_sound=2)
+    assert "on a screen" not in words(call)
+    call.shown_at = call.received_at + timedelta(milliseconds=38)
+    call.save()
+    assert "First shown on a screen, 38 ms after on 3 screens, on 2 with sound" in words(call)
+
+
+def test_a_screen_that_showed_it_late_is_told_in_seconds() -> None:
+    call = make_call(screens=1)
+    call.shown_at = call.received_at + timedelta(seconds=6.24)
+    call.save()
+    assert "First shown on a screen, 6.2 s after on 1 screen, on 0 with sound" in words(call)
+
+
+def test_a_call_on_no_screen_is_said_to_be_seen_by_nobody() -> None:
+    shown = words(make_call(received_at=timezone.now() - timedelta(hours=1)))
+    assert "Missed Nobody saw it" in shown
+    assert "no screen has shown this call" in shown
+
+
+def test_a_call_that_still_rings_is_not_said_to_be_seen_by_nobody() -> None:
+    assert "Nobody saw it" not in words(make_call())
+
+
+def test_the_vendors_clock_is_shown_where_it_says_when_the_customer_called() -> None:
+    assert "by the vendor's clock" not in words(make_call())
+    assert "The customer called, by the vendor's clock" in words(make_call(called_at=timezone.now()))
+
+
 def test_an_end_notice_is_shown() -> None:
     call = make_call(outcome=Outcome.ENDED, ended_at=timezone.now())
     assert "The vendor said that the call has ended" in words(call)

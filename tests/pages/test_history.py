@@ -80,6 +80,14 @@ def test_every_outcome_is_said_in_words(outcome: Call.Outcome) -> None:
         assert str(outcome.label).capitalize() in words_of(history())
 
 
+def test_calls_that_nobody_saw_are_marked_and_no_others() -> None:
+    unseen = past_call()
+    seen = past_call(shown_at=timezone.now(), screens=1)
+    table = text_of(history())
+    marked = {pk: "Nobody saw it" in table.split(f'data-call="{pk}"')[1].split("</tr>")[0] for pk in (unseen.pk, seen.pk)}
+    assert marked == {unseen.pk: True, seen.pk: False}
+
+
 def test_without_any_call_the_page_says_so() -> None:
     assert "No call has come yet." in words_of(history())
 

@@ -89,6 +89,12 @@ def test_who_is_signed_in_already_is_never_led_to_another_host(elsewhere: str) -
     assert answer.headers["Location"] == "/"
 
 
+def test_whose_session_was_ended_is_told_so_and_others_are_not() -> None:
+    told = "You were signed out"
+    assert told in words_of(make_client().get("/login/", {"next": "/", "ended": "1"}))
+    assert told not in words_of(make_client().get("/login/", {"next": "/"}))
+
+
 # Sign-out
 
 
