@@ -1,4 +1,4 @@
-"""How sockets end when nobody reads them any more."""
+"""How sockets end whose peer doesn't read, or doesn't make sense."""
 
 from __future__ import annotations
 
@@ -33,6 +33,16 @@ class Protocol(WebSocketsSansIOProtocol):
     def keepalive_timeout(self) -> None:
         """The peer answers no ping, so it would read no farewell either."""
         self.transport.abort()
+
+    def send_receive_event_to_app(self) -> None:
+        """A peer's broken text is no error of ours, as which uvicorn would log it."""
+        try:
+            if self.curr_msg_data_type == "text":
+                b"".join(self.frames).decode()
+        except UnicodeDecodeError:
+            self.transport.abort()
+        else:
+            super().send_receive_event_to_app()
 
     def _watch_from(self, left: int) -> None:
         self._watch = self.loop.call_later(STUCK_AFTER, self._cut_off_if_stuck, left)

@@ -180,7 +180,7 @@ def test_a_call_on_a_visible_board_is_confirmed_once_also_after_a_reload(
     confirmed(page, desk, pk, 2, with_sound=1)
     silent.goto(f"{desk.server.url}/history/{pk}/")
     expect(silent.locator(".timeline")).to_contain_text("First shown on a screen")
-    expect(silent.locator(".timeline")).to_contain_text("on 2 screens, on 1 with sound")
+    expect(silent.locator(".timeline")).to_contain_text("on 2 screens · on 1 with sound")
 
 
 def test_a_page_that_nobody_looks_at_confirms_nothing_until_somebody_does(

@@ -19,7 +19,7 @@ from tests.desk import Desk
 from tests.factory import make_account, make_call, make_team
 from tests.locks import locked_database
 
-from .sockets import card, next_with, socket_of
+from .sockets import card, close_code, next_with, socket_of
 
 ALL = Sight(all=True)
 SECOND = timedelta(seconds=1)
@@ -302,4 +302,16 @@ def test_what_makes_no_sense_leaves_nothing_in_the_log(desk: Desk) -> None:
         pk = desk.call_pk(desk.call())
         socket.send(said([pk, 0, 0]))
         confirmed(desk, pk, 1, 0)
+    assert "Traceback" not in log.read_text().removeprefix(before)
+
+
+@pytest.mark.parametrize("frame", [b"\xff\x00", b"x" * 70_000], ids=["no-text", "too-long"])
+def test_a_socket_that_breaks_the_rules_is_closed_and_leaves_nothing_in_the_log(desk: Desk, frame: bytes) -> None:
+    [agent] = desk.staffed(1)
+    log = desk.server.folder / "server.log"
+    before = log.read_text()
+    with socket_of(desk.server, agent) as socket:
+        next_with(socket, 'id="board"')
+        socket.send(frame, text=True)
+        assert close_code(socket) in {1006, 1009}
     assert "Traceback" not in log.read_text().removeprefix(before)

@@ -91,14 +91,14 @@ def test_the_first_screen_that_showed_it_is_shown_and_on_how_many_it_was() -> No
     assert "on a screen" not in words(call)
     call.shown_at = call.received_at + timedelta(milliseconds=38)
     call.save()
-    assert "First shown on a screen, 38 ms after on 3 screens, on 2 with sound" in words(call)
+    assert "First shown on a screen, 38 ms after on 3 screens · on 2 with sound" in words(call)
 
 
 def test_a_screen_that_showed_it_late_is_told_in_seconds() -> None:
     call = make_call(screens=1)
     call.shown_at = call.received_at + timedelta(seconds=6.24)
     call.save()
-    assert "First shown on a screen, 6.2 s after on 1 screen, on 0 with sound" in words(call)
+    assert "First shown on a screen, 6.2 s after on 1 screen · on 0 with sound" in words(call)
 
 
 def test_a_call_on_no_screen_is_said_to_be_seen_by_nobody() -> None:
