@@ -80,7 +80,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='call',
             name='screens',
-            field=models.PositiveIntegerField(default=0, verbose_name='screens'),
+            field=models.PositiveIntegerField(null=True, verbose_name='screens'),
+        ),
+        migrations.AlterField(  # only now a default: of calls that are there already nobody knows
+            model_name='call',
+            name='screens',
+            field=models.PositiveIntegerField(default=0, null=True, verbose_name='screens'),
         ),
         migrations.AddField(
             model_name='call',

@@ -195,7 +195,7 @@ class Call(models.Model):
     ended_at = models.DateTimeField(_("ended"), null=True)
     # Receipts: when the first screen showed it, and on how many it was while it rang. Pages report late, and some never do.
     shown_at = models.DateTimeField(_("first shown"), null=True)
-    screens = models.PositiveIntegerField(_("screens"), default=0)
+    screens = models.PositiveIntegerField(_("screens"), default=0, null=True)  # null: from before there were receipts
     screens_with_sound = models.PositiveIntegerField(_("screens with sound"), default=0)
     # Counts changes, so that a page never puts an older card over a newer one.
     version = models.PositiveIntegerField(default=0)
@@ -249,11 +249,8 @@ class Call(models.Model):
 
     @property
     def unseen(self) -> bool:
-        """Whether it is over and nobody saw it: no screen confirmed it, and nobody tried to reject it.
-
-        Of calls from before there were receipts, none was confirmed.
-        """
-        if not self.is_over or self.shown_at or self.claimed_by_id or self.outcome == self.Outcome.RULE:
+        """Whether it is over and nobody saw it: no screen confirmed it, and nobody tried to reject it."""
+        if not self.is_over or self.screens != 0 or self.claimed_by_id or self.outcome == self.Outcome.RULE:
             return False
         return self.received_at < self.as_of - RECEIPTS_WITHIN
 

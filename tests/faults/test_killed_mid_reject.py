@@ -14,7 +14,7 @@ from websockets.sync.client import ClientConnection
 from calls.vendor.sandbox import Sandbox
 from tests.desk import Desk
 from tests.factory import PASSWORD
-from tests.live.test_socket import card, next_with, socket_of
+from tests.live.sockets import card, next_with, socket_of
 from tests.server import Server, free_port, running_server
 
 from .clicks import click, session_key_of

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from tests.desk import Desk
 from tests.factory import PASSWORD
-from tests.live.test_socket import next_with, socket_of
+from tests.live.sockets import next_with, socket_of
 from tests.server import Server
 
 from .clicks import click, session_key_of

@@ -80,7 +80,7 @@ def note(sight: Sight = ALL, ago: float = 0, sound: bool = False, counted: bool 
     return Note(sight, timezone.now() - ago * SECOND, sound, counted)
 
 
-def record(call: Call) -> tuple[datetime | None, int, int]:
+def record(call: Call) -> tuple[datetime | None, int | None, int]:
     call.refresh_from_db()
     return call.shown_at, call.screens, call.screens_with_sound
 

@@ -497,7 +497,13 @@ def test_a_call_that_no_screen_confirmed_was_seen_by_nobody() -> None:
 
 def test_a_call_that_a_screen_confirmed_was_seen() -> None:
     call = call_at(-1, None, False, Outcome.MISSED)
-    call.shown_at = timezone.now()
+    call.screens = 1
+    assert not call.unseen
+
+
+def test_of_a_call_from_before_there_were_receipts_nobody_knows_whether_it_was_seen() -> None:
+    call = call_at(-1, None, False, Outcome.MISSED)
+    call.screens = None
     assert not call.unseen
 
 
