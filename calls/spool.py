@@ -1,8 +1,8 @@
 """The spool: a file in which callbacks wait, encrypted, while the database can't take them.
 
 A record is its length and its CRC-32 (4 bytes each, big-endian), then its content. Records follow one another from the
-beginning; where none begins, there are zeros. So a record that was being written when the machine stopped is told from a
-whole one: nobody was told that it was safe.
+beginning, and behind the last one stand 8 zeros. So what was forgotten, or could not be written whole, never comes back; and
+a record that was being written when the machine stopped is told from a whole one: nobody was told that it was safe.
 
 The file's first megabytes are reserved on disk at the start, so that callbacks are kept on a disk that is full, too.
 """
@@ -31,6 +31,7 @@ T = TypeVar("T")
 RESERVED = 16 * 1024 * 1024  # bytes: a call takes about 1,000
 
 _HEAD = struct.Struct(">II")
+_END = bytes(_HEAD.size)
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Spool:
             records += _HEAD.pack(len(sealed), zlib.crc32(sealed))
             places.append(Place(self._end + len(records), len(sealed)))
             records += sealed
-        _write_all(self._file, records, self._end)
+        _write_all(self._file, records + _END, self._end)
         os.fdatasync(self._file)
         self._end += len(records)
         return places
