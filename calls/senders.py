@@ -51,8 +51,8 @@ class Sender:
             return self.read(envelope.open_body(body, self.key, app.allow_plain_json), received_at)
         except envelope.Unreadable as reason:
             why = str(reason)
-        except RecursionError:  # JSON just shallow enough to be parsed, and too deep for all else
-            why = "the body is nested too deeply"
+        except Exception as error:  # nested deeper than Python reads, or a mistake of ours: neither may cost a call
+            why = f"reading it failed: {type(error).__name__}"
         logger.warning("a callback to %s could not be read and is kept: %s", app.name, why)
         return Opened(Batch(app.pk, received_at, app.ring_seconds, unread=body, unread_reason=why))
 
