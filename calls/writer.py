@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from django.db import DataError, IntegrityError, connection
+from django.db import DataError, IntegrityError, OperationalError, connection
 from django.db import Error as DatabaseError
 
 from .receive import Batch, Receipt, Reception
@@ -48,12 +49,43 @@ def is_away(error: BaseException) -> bool:
     return isinstance(error, DatabaseError) and not isinstance(error, (IntegrityError, DataError))
 
 
+class _DatabaseFile:
+    """SQLite goes on writing to a file that was moved away or replaced, for as long as it is open: what was stored there
+    would be missing. So it is looked after, by the thread that writes."""
+
+    def __init__(self) -> None:
+        self._path = ""
+        self._identity: tuple[int, int] | None = None
+
+    def check(self) -> None:
+        """Raises: OperationalError where the file isn't the one that is open. A new connection is then opened next time."""
+        if connection.vendor != "sqlite":
+            return
+        if connection.connection is None:
+            with connection.cursor() as cursor:
+                self._path = cursor.execute("PRAGMA database_list").fetchone()[2]
+            self._identity = _identity(self._path)
+        if not self._identity or _identity(self._path) != self._identity:
+            connection.close()
+            raise OperationalError("the database file was moved away or replaced")
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Which file is there; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class Writer:
     """Start and stop it with the server; the rest is for the event loop's thread."""
 
     def __init__(self) -> None:
         self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._reception = Reception()
+        self._file = _DatabaseFile()
         self._thread = threading.Thread(target=self._run, name="writer")
 
     def start(self) -> None:
@@ -110,22 +142,33 @@ class Writer:
                 return group, []
         return group, item
 
-    def _store(self, group: list[_Entry], again: bool = True) -> None:
+    def _store(self, group: list[_Entry]) -> None:
+        error = self._stored_or_why_not(group)
+        if error and is_away(error):
+            self._give_up(group, error)
+        elif error:
+            # One of them is bad and must not cost the others; or what was remembered of accounts and contacts is out of
+            # date, and is forgotten now. So each gets another chance, alone.
+            self._store_one_by_one(group)
+
+    def _store_one_by_one(self, group: list[_Entry]) -> None:
+        for number, entry in enumerate(group):
+            error = self._stored_or_why_not([entry])
+            if error and is_away(error):
+                self._give_up(group[number:], error)
+                return
+            if error:
+                logger.error("a callback could not be stored", exc_info=error)
+                self._answer([entry], error)
+
+    def _stored_or_why_not(self, group: list[_Entry]) -> Exception | None:
         try:
+            self._file.check()
             receipts = self._reception.take_in([entry.batch for entry in group])
         except Exception as error:
-            if is_away(error):
-                self._give_up(group, error)
-            elif again:
-                # One of them is bad and must not cost the others; or what was remembered of accounts and contacts is out
-                # of date, and is forgotten now. So each gets another chance, alone.
-                for entry in group:
-                    self._store([entry], again=False)
-            else:
-                logger.exception("a callback could not be stored")
-                self._answer(group, error)
-        else:
-            self._answer(group, receipts)
+            return error
+        self._answer(group, receipts)
+        return None
 
     def _give_up(self, group: list[_Entry], error: Exception) -> None:
         """The database is away. What waits is given up with the group: stored later, it must not be stored before it."""
@@ -141,11 +184,13 @@ class Writer:
             self._items.put(item)
         logger.error("%d callbacks could not be stored: %s", len(group), error)
         connection.close()
+        self._reception = Reception()  # it may be another database that comes back
         self._answer(group, error)
 
     def _do(self, job: _Job) -> None:
         error = None
         try:
+            self._file.check()
             job.work()
         except Exception as raised:
             error = raised

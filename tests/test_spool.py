@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import pytest
 
-from calls import spool as spool_module
 from calls.spool import RESERVED, Spool
 
 from .diskfull import room_for
@@ -107,7 +106,12 @@ def test_its_room_is_taken_on_disk_before_it_is_needed_and_stays_taken(tmp_path:
 def test_what_comes_at_one_moment_is_written_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     syncs: list[int] = []
     sync = os.fdatasync
-    monkeypatch.setattr(spool_module.os, "fdatasync", lambda file: (syncs.append(file), sync(file)))
+
+    def noted(file: int) -> None:
+        syncs.append(file)
+        sync(file)
+
+    monkeypatch.setattr(os, "fdatasync", noted)
     contents = [b"%d" % number for number in range(100)]
     put(tmp_path, *contents)
     assert len(syncs) <= 2
@@ -185,9 +189,8 @@ def test_a_clear_that_stopped_half_way_forgets_or_keeps_but_invents_nothing(tmp_
 def test_a_disk_that_takes_nothing_is_an_error_and_the_next_append_works(tmp_path: Path) -> None:
     async def work(spool: Spool) -> None:
         await spool.append(b"before")
-        with room_for(1000):
-            with pytest.raises(OSError, match="File too large"):
-                await spool.append(bytes(2000))
+        with room_for(1000), pytest.raises(OSError, match="File too large"):
+            await spool.append(bytes(2000))
         await spool.append(b"afterwards")
 
     with_spool(tmp_path, work)

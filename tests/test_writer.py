@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from django.db import IntegrityError, OperationalError, connection
 
 from calls import writer as writer_module
 from calls.models import Account, Call, UnreadBody
-from calls.receive import Batch, Receipt
+from calls.receive import Batch, Receipt, Reception
 from calls.vendor.notices import EndedCall, IncomingCall
 from calls.writer import Writer
 
@@ -223,3 +225,130 @@ def test_what_could_not_be_read_goes_through_the_writer_too() -> None:
     app = make_app()
     write(batch(app.pk, unread=b"x", unread_reason="why"))
     assert UnreadBody.objects.get().content == b"x"
+
+
+def test_batches_that_are_submitted_together_are_one_group(groups: list[int]) -> None:
+    app = make_app()
+
+    async def run() -> None:
+        async with started(Writer()) as writer:
+            await asyncio.gather(*writer.submit_group([batch(app.pk, str(number)) for number in range(20)]))
+
+    asyncio.run(run())
+    assert groups == [20]
+    assert list(Call.objects.order_by("pk").values_list("voipid", flat=True)) == [str(number) for number in range(20)]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_while_the_database_is_away_all_that_waits_is_given_up_in_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "LARGEST_GROUP", 3)
+    app = make_app()
+    told: list[int] = []
+
+    async def run() -> float:
+        writer = Writer()
+        writer._loop = asyncio.get_running_loop()
+        began = writer._loop.time()
+        with locked_database():
+            receipts = [writer.submit(batch(app.pk, str(number))) for number in range(10)]
+            for number, receipt in enumerate(receipts):
+                receipt.add_done_callback(lambda _, number=number: told.append(number))  # type: ignore[misc]
+            async with started(writer):
+                outcomes = await settled(receipts)
+        assert {type(outcome) for outcome in outcomes} == {OperationalError}
+        return writer._loop.time() - began
+
+    assert asyncio.run(run()) < 3  # not one wait for the lock after the other
+    assert told == list(range(10))
+    assert not Call.objects.exists()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_database_that_goes_away_behind_a_bad_batch_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app()
+    take_in = Reception.take_in
+    with ExitStack() as lock:
+
+        def then_locked(self: Reception, batches: Any) -> list[Receipt]:
+            try:
+                return take_in(self, batches)
+            except IntegrityError:
+                if len(batches) > 1:
+                    lock.enter_context(locked_database())
+                raise
+
+        monkeypatch.setattr(Reception, "take_in", then_locked)
+        began = time.monotonic()
+        outcomes = write(batch(app.pk + 1000, "bad"), *[batch(app.pk, str(number)) for number in range(50)])
+        assert time.monotonic() - began < 3
+    assert {type(outcome) for outcome in outcomes} == {OperationalError}
+    assert not Call.objects.exists()
+
+
+def test_other_work_is_done_in_its_turn() -> None:
+    app = make_app()
+    seen: list[int] = []
+
+    async def run() -> None:
+        async with started(Writer()) as writer:
+            writer.submit(batch(app.pk, "1"))
+            counted = writer.do(lambda: seen.append(Call.objects.count()))
+            writer.submit(batch(app.pk, "2"))
+            counted_again = writer.do(lambda: seen.append(Call.objects.count()))
+            await asyncio.gather(counted, counted_again)
+
+    asyncio.run(run())
+    assert seen == [1, 2]
+
+
+def test_work_that_fails_says_so_and_costs_nothing_else() -> None:
+    app = make_app()
+
+    def fail() -> None:
+        raise ValueError("no")
+
+    async def run() -> None:
+        async with started(Writer()) as writer:
+            with pytest.raises(ValueError, match="no"):
+                await writer.do(fail)
+            await writer.submit(batch(app.pk, "1"))
+
+    asyncio.run(run())
+    assert Call.objects.count() == 1
+
+
+def test_what_is_submitted_or_asked_for_is_done_before_it_stops() -> None:
+    app = make_app()
+    done: list[str] = []
+
+    async def run() -> None:
+        async with started(Writer()) as writer:
+            writer.submit(batch(app.pk, "1"))
+            writer.do(lambda: done.append("work"))
+
+    asyncio.run(run())
+    assert done == ["work"]
+    assert Call.objects.count() == 1
+
+
+def test_nothing_is_stored_in_a_database_file_that_was_moved_away() -> None:
+    app = make_app()
+    connection.close()
+    file = Path(connection.settings_dict["NAME"])
+
+    async def run() -> list[str]:
+        outcomes = []
+        async with started(Writer()) as writer:
+            for number in range(3):
+                [outcome] = await settled([writer.submit(batch(app.pk, str(number)))])
+                outcomes.append(str(outcome))
+                if number == 0:
+                    file.rename(file.with_suffix(".moved"))
+                else:
+                    file.with_suffix(".moved").replace(file)
+                    break
+            await writer.submit(batch(app.pk, "3"))
+        return outcomes
+
+    assert asyncio.run(run())[1] == "the database file was moved away or replaced"
+    assert set(Call.objects.values_list("voipid", flat=True)) == {"0", "3"}

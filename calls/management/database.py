@@ -3,6 +3,7 @@
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
@@ -27,6 +28,14 @@ def make_if_missing() -> None:
     with _alone():
         if Person._meta.db_table not in connection.introspection.table_names():
             call_command("migrate", verbosity=0)
+
+
+def never_make_anew() -> None:
+    """From now on an SQLite database that was moved away is an error, where SQLite would make a new one, empty."""
+    if connection.vendor == "sqlite":
+        connection.close()
+        name = connection.settings_dict["NAME"]  # shared by the connections of all threads
+        connection.settings_dict["NAME"] = f"{Path(name).absolute().as_uri()}?mode=rw"
 
 
 @contextmanager

@@ -20,6 +20,7 @@ class Command(BaseCommand):
                 listener = listening_socket(settings.BIND_HOST, settings.BIND_PORT)
                 database.bring_up_to_date()
                 self._create_first_admin()
+                database.never_make_anew()
                 serve(listener, self._announce)
         except CantStart as error:
             raise CommandError(f"Ringdesk can't start: {error}") from None
