@@ -15,7 +15,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db import Error as DatabaseError
-from django.db import close_old_connections
+from django.db import connection
 
 from . import metrics
 from .intake import Intake, Letter, NotStored
@@ -65,7 +65,7 @@ class Ingest:
         self._reread_at = 0.0
         self._looking = asyncio.Lock()
         self._stalls = Stalls()
-        self._intake = Intake(self._by_app.get)
+        self._intake = Intake(self._sender_to)
 
     async def start(self) -> None:
         """Raises: AnotherKey; OSError where the spool can't be opened."""
@@ -133,21 +133,28 @@ class Ingest:
                     await self._reread_apps()
         return self._senders.get(secret)
 
+    async def _sender_to(self, app_id: int) -> Sender | None:
+        """The vendor app of this id; None where there is none, or it has no key. Raises: django.db.Error."""
+        if app_id not in self._by_app:
+            await self._read_apps()
+        return self._by_app.get(app_id)
+
     async def _keep_rereading(self) -> None:
         while True:
             await asyncio.sleep(APPS_REREAD_EVERY)
             await self._reread_apps()
 
     async def _reread_apps(self) -> None:
-        self._reread_at = time.monotonic()
         try:
-            senders = await sync_to_async(_all_senders, thread_sensitive=False)()
+            await self._read_apps()
         except DatabaseError:
             logger.exception("the vendor apps could not be read; going on with those known")
-            return
+
+    async def _read_apps(self) -> None:
+        self._reread_at = time.monotonic()
+        senders = await sync_to_async(_all_senders, thread_sensitive=False)()
         self._senders = {sender.app.callback_secret: sender for sender in senders}
-        self._by_app.clear()
-        self._by_app.update({sender.app.pk: sender for sender in senders})
+        self._by_app = {sender.app.pk: sender for sender in senders}
 
 
 async def _whole_body(scope: Scope, receive: Receive) -> bytes | None:
@@ -168,5 +175,7 @@ async def _whole_body(scope: Scope, receive: Receive) -> bytes | None:
 
 
 def _all_senders() -> list[Sender]:
-    close_old_connections()
-    return senders_of(VendorApp.objects.all())
+    try:
+        return senders_of(VendorApp.objects.all())
+    finally:
+        connection.close()  # this thread belongs to nobody, and may be idle for long

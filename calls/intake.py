@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
 from cryptography.fernet import InvalidToken
 from django.conf import settings
+from django.db import Error as DatabaseError
 
 from . import metrics
 from .ledger import Fate, Ledger
@@ -63,39 +64,48 @@ class Letter:
 
 @dataclass(eq=False)
 class _Waiting:
-    """A callback in the spool, or on its way into it."""
+    """A callback that isn't known to be stored yet."""
 
-    place: asyncio.Future[Place]
+    size: int  # bytes
     receipt: asyncio.Future[Receipt] | None = None  # of the writer, where it was asked first and may still store it
+    place: asyncio.Future[Place] | None = None  # in the spool, where it has to wait there
     seconds: float | None = None  # until it was answered
-    size: int = 0  # bytes
+    stored: Receipt | None = None  # once it was worked in
 
 
 @dataclass(eq=False)
 class _Piece:
     """A callback that is being worked in."""
 
+    waiting: _Waiting
     letter: Letter
     opened: Opened
-    seconds: float | None
-    receipt: Receipt | None = None
 
 
 class Intake:
-    """Start and stop it with the server. `sender_of` tells the vendor app of an id, or None where there is none."""
+    """Start and stop it with the server.
 
-    def __init__(self, sender_of: Callable[[int], Sender | None]) -> None:
+    sender_of: tells the vendor app of an id, or None where there is none; it may raise django.db.Error.
+    """
+
+    def __init__(self, sender_of: Callable[[int], Awaitable[Sender | None]]) -> None:
         self._sender_of = sender_of
         self._writer = Writer()
         self._spool = Spool(settings.DATA_DIR)
-        self._backlog: deque[_Waiting] = deque()
+        # Each callback waits in one of these, in the order in which they came: with the writer, or in the spool.
+        self._with_writer: dict[_Waiting, Letter] = {}
+        self._backlog: dict[_Waiting, asyncio.Future[Place]] = {}
         self.ledger = Ledger(self._writer.do)
 
     async def start(self) -> None:
         """Raises: AnotherKey; OSError where the spool can't be opened."""
         left_over = await self._spool.open()
         if left_over:
-            await self._check_key(left_over[0])
+            try:
+                await self._check_key(left_over[0])
+            except AnotherKey:
+                await self._spool.close()
+                raise
             logger.warning("%d callbacks wait in the spool and are worked in now", len(left_over))
         self._writer.start()
         self.ledger.start()
@@ -103,7 +113,7 @@ class Intake:
         for place in left_over:
             known: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
             known.set_result(place)
-            self._backlog.append(_Waiting(known, size=place.length))
+            self._backlog[_Waiting(place.length, place=known)] = known
         if self._backlog:
             self._wake.set()
         self._working_in = asyncio.create_task(self._keep_working_in())
@@ -128,39 +138,65 @@ class Intake:
             self.ledger.note(fate)
             self.ledger.note_notices(letter.app_id, letter.received_at, opened.accounts, opened.samples)
             return
-        receipt = None
-        if not self._backlog:
-            receipt = self._writer.submit(batch)
-            # Waited for, not timed out: a timeout would cancel it, and the batch may be stored in any case.
-            await asyncio.wait([receipt], timeout=DATABASE_WITHIN)
-            if receipt.done():
-                error = receipt.exception()
-                if error is None or not is_away(error):
-                    stored = await self._keep_as_unread(letter, error) if error else receipt.result()
-                    self._note(letter, opened, stored, answered())
-                    return
-        await self._wait_in_spool(letter, receipt, answered)
+        waiting = _Waiting(len(letter.body))
+        found = self._put_aside(waiting, letter) if self._backlog else await self._ask_writer(waiting, letter, batch)
+        if not isinstance(found, Receipt):
+            await self._wait_for_spool(found)
+        waiting.seconds = answered()
+        if isinstance(found, Receipt) and waiting.place is None:  # whatever is in the spool is noted when it is worked in
+            self._note(letter, opened, found, waiting.seconds)
 
-    async def _wait_in_spool(
-        self, letter: Letter, receipt: asyncio.Future[Receipt] | None, answered: Callable[[], float]
-    ) -> None:
-        place = asyncio.ensure_future(self._spool.append(letter.packed()))
-        waiting = _Waiting(place, receipt, size=len(letter.body))
-        self._backlog.append(waiting)  # before anything is awaited, so that whatever comes next comes after it
-        self._wake.set()
+    async def _wait_for_spool(self, place: asyncio.Future[Place]) -> None:
         await asyncio.wait([place], timeout=SPOOL_WITHIN)
         if not place.done() or place.exception():
             logger.error("the spool did not take a callback: %s", place.exception() if place.done() else "too slow")
             raise NotStored
-        waiting.seconds = answered()
+
+    async def _ask_writer(self, waiting: _Waiting, letter: Letter, batch: Batch) -> Receipt | asyncio.Future[Place]:
+        """Returns: what was stored, if it was in time, else its place in the spool.
+
+        Raises: NotStored, for a bad batch that could not even be kept as unread.
+        """
+        waiting.receipt = self._writer.submit(batch)
+        self._with_writer[waiting] = letter
+        try:
+            # Waited for, not timed out: a timeout would cancel it, and the batch may be stored in any case.
+            await asyncio.wait([waiting.receipt], timeout=DATABASE_WITHIN)
+            error = waiting.receipt.exception() if waiting.receipt.done() else TimeoutError()
+            if error is None:
+                return waiting.receipt.result()
+            if waiting.place is None and not (is_away(error) or isinstance(error, TimeoutError)):
+                with contextlib.suppress(DatabaseError):  # away by now: then it is found out again, from the spool
+                    return await self._keep_as_unread(letter, error)
+            return waiting.place or self._put_all_aside(waiting)
+        finally:
+            self._with_writer.pop(waiting, None)
+
+    def _put_aside(self, waiting: _Waiting, letter: Letter) -> asyncio.Future[Place]:
+        """Have it wait in the spool. Nothing is awaited here, so that whatever comes next comes after it."""
+        waiting.place = place = asyncio.ensure_future(self._spool.append(letter.packed()))
+        self._backlog[waiting] = place
+        self._wake.set()
+        return place
+
+    def _put_all_aside(self, waiting: _Waiting) -> asyncio.Future[Place]:
+        """The writer is late with this one. Those that it was asked for afterwards are put behind it, before any that come
+        from now on."""
+        late = {other: letter for other, letter in self._with_writer.items() if not other.place}
+        return {other: self._put_aside(other, letter) for other, letter in late.items()}[waiting]
 
     async def _keep_as_unread(self, letter: Letter, error: BaseException) -> Receipt:
-        """What the database refuses, though it is there, is kept for somebody to look at and replay. Raises: NotStored."""
+        """What the database refuses, though it is there, is kept for somebody to look at and replay.
+
+        Raises: NotStored; django.db.Error where the database is away now.
+        """
         why = f"it could not be stored: {type(error).__name__}"
         kept = Batch(letter.app_id, letter.received_at, 0, unread=letter.body, unread_reason=why)
         try:
             return await self._writer.submit(kept)
         except Exception as again:
+            if is_away(again):
+                raise
             raise NotStored from again
 
     async def _keep_working_in(self) -> None:
@@ -194,49 +230,55 @@ class Intake:
         Raises: django.db.Error while the database can't take them; then all of them stay.
         """
         pieces = [piece for waiting in group if (piece := await self._piece_of(waiting))]
-        missing = [piece for piece in pieces if piece.receipt is None]
+        missing = [piece for piece in pieces if piece.waiting.stored is None]
         answers = await asyncio.gather(
             *self._writer.submit_group([piece.opened.batch for piece in missing]), return_exceptions=True
         )
-        if away := next((answer for answer in answers if isinstance(answer, BaseException) and is_away(answer)), None):
-            raise away
+        refused = []
         for piece, answer in zip(missing, answers, strict=True):
             if isinstance(answer, BaseException):
-                piece.receipt = await self._kept_at_least(piece.letter, answer)
+                refused.append((piece, answer))
             else:
-                piece.receipt = answer
-        for _ in group:
-            self._backlog.popleft()
+                piece.waiting.stored = answer
+        for piece, error in refused:
+            if is_away(error):
+                raise error
+            await self._keep_at_least(piece, error)
+        for waiting in group:
+            del self._backlog[waiting]
         for piece in pieces:
-            if piece.receipt:
-                self._note(piece.letter, piece.opened, piece.receipt, piece.seconds, spooled=True)
+            if piece.waiting.stored:
+                self._note(piece.letter, piece.opened, piece.waiting.stored, piece.waiting.seconds, spooled=True)
 
     async def _piece_of(self, waiting: _Waiting) -> _Piece | None:
-        """None for one that can't be worked in, for a reason that is logged."""
-        try:
-            place = await waiting.place
-            waiting.size = place.length
-            letter = Letter.unpacked(await self._spool.read(place))
-        except (OSError, InvalidToken, ValueError):
-            logger.exception("a callback was lost: the spool does not hold it")
-            return None
-        sender = self._sender_of(letter.app_id)
-        if sender is None:
-            logger.error("a callback was lost: the vendor app %s that it came to is gone", letter.app_id)
-            return None
-        piece = _Piece(letter, await sender.open_aside(letter.body, letter.received_at), waiting.seconds)
-        if waiting.receipt:
+        """None for one that the spool does not hold. Raises: django.db.Error."""
+        if waiting.receipt and waiting.stored is None:
             await asyncio.wait([waiting.receipt])
             if waiting.receipt.exception() is None:
-                piece.receipt = waiting.receipt.result()
-        return piece
-
-    async def _kept_at_least(self, letter: Letter, error: BaseException) -> Receipt | None:
+                waiting.stored = waiting.receipt.result()
         try:
-            return await self._keep_as_unread(letter, error)
-        except NotStored:
-            logger.exception("a callback was lost: it could neither be stored nor be kept")
+            place = await self._backlog[waiting]
+        except OSError:
+            return None  # the spool did not take it, and so it was answered
+        waiting.size = place.length
+        try:
+            letter = Letter.unpacked(await self._spool.read(place))
+        except (OSError, InvalidToken, ValueError):
+            logger.exception("a callback was lost: the spool does not hold it any more")
             return None
+        sender = await self._sender_of(letter.app_id)
+        if sender:
+            opened = await sender.open_aside(letter.body, letter.received_at)
+        else:
+            why = "nothing is known of its vendor app any more that could open it"
+            opened = Opened(Batch(letter.app_id, letter.received_at, 0, unread=letter.body, unread_reason=why))
+        return _Piece(waiting, letter, opened)
+
+    async def _keep_at_least(self, piece: _Piece, error: BaseException) -> None:
+        try:
+            piece.waiting.stored = await self._keep_as_unread(piece.letter, error)
+        except NotStored:
+            logger.exception("a callback to vendor app %s was lost: it can't be stored", piece.letter.app_id)
 
     async def _empty_spool(self) -> None:
         try:

@@ -209,6 +209,7 @@ def _settle(group: list[_Entry], outcome: Sequence[Receipt] | Exception) -> None
             continue
         if isinstance(outcome, Exception):
             entry.receipt.set_exception(outcome)
+            entry.receipt.exception()  # whoever gave up waiting need not hear of it
         else:
             entry.receipt.set_result(outcome[number])
 
