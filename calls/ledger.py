@@ -13,10 +13,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from django.conf import settings
-from django.db import OperationalError, transaction
+from django.db import DataError, IntegrityError, transaction
+from django.db import Error as DatabaseError
 from django.db.models import F, QuerySet
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -34,6 +35,11 @@ ROWS_AT_ONCE = 500  # callbacks with a row of their own in one second; more of t
 SAMPLES_AT_ONCE = 20
 ROWS_KEPT_WAITING = 5000  # while the database is away
 KINDS_AT_ONCE = 500  # gathered rows in one second; senders beyond that are counted without their address
+ACCOUNTS_AT_ONCE = 5000  # whose notices are counted in one second
+LONGEST_WXID = 64  # characters
+FORMS_REMEMBERED = 10_000
+
+_Account: TypeAlias = tuple[int, str, datetime]  # app, wxid, and the hour
 
 COUNTS = ("callbacks", "calls", "duplicates", "ends", "chats", "others")
 
@@ -80,7 +86,7 @@ class _Page:
     rows: list[Fate] = field(default_factory=list)
     gathered: dict[_Kind, Counter[str]] = field(default_factory=dict)
     times: Counter[tuple[int, datetime, int]] = field(default_factory=Counter)
-    traffic: Counter[tuple[int, str, datetime]] = field(default_factory=Counter)
+    traffic: Counter[_Account] = field(default_factory=Counter)
     samples: list[tuple[int, datetime, Any]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -92,24 +98,34 @@ class _Page:
             return
         minute = fate.received_at.replace(second=0, microsecond=0)
         kind = _Kind(minute, fate.app_id, fate.address, fate.result, fate.reason, fate.spooled)
-        if kind not in self.gathered and len(self.gathered) >= KINDS_AT_ONCE:
-            kind = kind._replace(address="", reason="")
-        counts = self.gathered.setdefault(kind, Counter())
+        counts = self._counts_of(kind)
         counts["callbacks"] += 1
         for name in COUNTS[1:]:
             counts[name] += getattr(fate, name)
         counts["milliseconds"] = max(counts["milliseconds"], _milliseconds(fate.seconds) or 0)
 
+    def count_notices(self, account: _Account, count: int) -> None:
+        """Of one account. Nobody may fill the memory with made-up ones."""
+        if account in self.traffic or len(self.traffic) < ACCOUNTS_AT_ONCE:
+            self.traffic[account] += count
+
     def take_back(self, earlier: _Page) -> None:
         """Put what could not be written before what has gathered since."""
         self.rows = (earlier.rows + self.rows)[-ROWS_KEPT_WAITING:]
         for kind, counts in earlier.gathered.items():
-            slowest = max(counts["milliseconds"], self.gathered.get(kind, Counter())["milliseconds"])
-            self.gathered.setdefault(kind, Counter()).update(counts)
-            self.gathered[kind]["milliseconds"] = slowest
+            since = self._counts_of(kind)
+            slowest = max(counts["milliseconds"], since["milliseconds"])
+            since.update(counts)
+            since["milliseconds"] = slowest
+        for account, count in earlier.traffic.items():
+            self.count_notices(account, count)
         self.times.update(earlier.times)
-        self.traffic.update(earlier.traffic)
         self.samples = (earlier.samples + self.samples)[:SAMPLES_AT_ONCE]
+
+    def _counts_of(self, kind: _Kind) -> Counter[str]:
+        if kind not in self.gathered and len(self.gathered) >= KINDS_AT_ONCE:
+            kind = kind._replace(address="", reason="")
+        return self.gathered.setdefault(kind, Counter())
 
 
 class Ledger:
@@ -143,7 +159,8 @@ class Ledger:
         if accounts:
             hour = slot_of(received_at, AccountTraffic.SLOT)
             for wxid, count in accounts.items():
-                self._page.traffic[app_id, wxid, hour] += count
+                if len(wxid) <= LONGEST_WXID and wxid.isprintable():  # else it is no account's id
+                    self._page.count_notices((app_id, wxid, hour), count)
         for sample in samples[: SAMPLES_AT_ONCE - len(self._page.samples)]:
             self._page.samples.append((app_id, received_at, sample))
 
@@ -156,13 +173,16 @@ class Ledger:
         if not self._page:
             return
         page, self._page = self._page, _Page()
+        book = self._book
         try:
-            await self._write(lambda: self._book.write(page))
-        except OperationalError as error:
-            logger.error("the callback log waits for the database: %s", error)
-            self._page.take_back(page)
-        except Exception:  # a bad page must not keep the others from being written
-            logger.exception("a page of the callback log could not be written and is left out")
+            await self._write(lambda: book.write(page))
+        except Exception as error:
+            self._book = _Book()  # what it remembers was not written
+            if isinstance(error, DatabaseError) and not isinstance(error, (IntegrityError, DataError)):
+                logger.error("the callback log waits for the database: %s", error)
+                self._page.take_back(page)
+            else:
+                logger.exception("a page of the callback log could not be written and is left out")
 
 
 class _Book:
@@ -209,7 +229,7 @@ class _Book:
         self._rows = {other: pk for other, pk in self._rows.items() if other.minute >= kind.minute - timedelta(minutes=1)}
         self._rows[kind] = row.pk
 
-    def _count_traffic(self, traffic: Counter[tuple[int, str, datetime]]) -> None:
+    def _count_traffic(self, traffic: Counter[_Account]) -> None:
         """Of the accounts that are known. One that was never called is none yet."""
         wxids = {wxid for _, wxid, _ in traffic}
         known = {}
@@ -221,14 +241,18 @@ class _Book:
                 _count(AccountTraffic.objects.all(), {"account_id": pk, "slot": slot}, notices=count)
 
     def _keep_sample(self, app_id: int, received_at: datetime, notice: Any) -> None:
-        form = vault.fingerprint(form_of(notice).encode())
+        try:
+            form = vault.fingerprint(form_of(notice).encode("utf-8", "surrogatepass"))
+            content = json.dumps(notice).encode()
+        except RecursionError:  # nested too deep to be anything that somebody would map
+            return
         if (app_id, form) in self._forms:
             return
+        if len(self._forms) >= FORMS_REMEMBERED:
+            self._forms.clear()
         self._forms.add((app_id, form))
         NoticeSample.objects.get_or_create(
-            app_id=app_id,
-            form=form,
-            defaults={"received_at": received_at, "body": vault.seal(json.dumps(notice).encode())},
+            app_id=app_id, form=form, defaults={"received_at": received_at, "body": vault.seal(content)}
         )
         of_app = NoticeSample.objects.filter(app=app_id).order_by("-id")
         too_many = list(of_app.values_list("pk", flat=True)[NoticeSample.KEPT_PER_APP :])
