@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,7 +63,10 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 
 def serve(listener: socket.socket, when_ready: Callable[[], None]) -> None:
-    """Serve until told to stop (SIGINT, SIGTERM); then let requests under way end, for up to 10 s."""
+    """Serve until told to stop (SIGINT, SIGTERM); then let requests under way end, for up to 10 s.
+
+    Raises: SystemExit where it could not start, for a reason that is logged.
+    """
     config = uvicorn.Config(
         "dashboard.asgi:application",
         workers=settings.WORKERS,
@@ -82,7 +86,10 @@ def serve(listener: socket.socket, when_ready: Callable[[], None]) -> None:
         when_ready()  # said early: the processes start by themselves, and the socket listens already
         Multiprocess(config, sockets=[listener]).run()
     else:
-        _Server(config, when_ready).run(sockets=[listener])
+        server = _Server(config, when_ready)
+        server.run(sockets=[listener])
+        if not server.started:
+            sys.exit(1)
 
 
 class _Server(uvicorn.Server):
@@ -92,7 +99,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self.when_ready()
+        if self.started:
+            self.when_ready()
 
 
 def _pid_in(file: TextIO) -> str:

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
@@ -37,7 +37,7 @@ class Server:
     folder: Path
     port: int
     environment: dict[str, str]
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] = field(init=False)
 
     @property
     def url(self) -> str:
@@ -83,19 +83,39 @@ class Server:
         other.cookies.update(session.cookies)
         return other
 
+    @property
+    def database(self) -> Path:
+        return self.folder / "ringdesk.sqlite3"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "server.log").read_text()
+
+    def start(self) -> None:
+        """Until it is ready. Its output goes to `server.log` in the folder."""
+        with (self.folder / "server.log").open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "serve"], cwd=ROOT, env=self.environment, stdout=log, stderr=log, text=True
+            )
+        _wait_until_ready(self)
+
+    def kill(self) -> None:
+        """As a power cut would, as far as the process is concerned."""
+        self.process.kill()
+        self.process.wait()
+
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
                 self.process.wait(timeout=20)
             except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+                self.kill()
 
 
 @contextmanager
 def running_server(folder: Path, port: int = 0, **environment: str) -> Iterator[Server]:
-    """A server that is ready; its output goes to `server.log` in the folder."""
+    """A server that is ready."""
     port = port or free_port()
     variables = {
         "PATH": os.environ["PATH"],
@@ -108,13 +128,10 @@ def running_server(folder: Path, port: int = 0, **environment: str) -> Iterator[
         "NO_PROXY": "127.0.0.1",
         "PYTHONWARNINGS": "error::RuntimeWarning",
     } | environment
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", "serve"], cwd=ROOT, env=variables, stdout=log, stderr=log, text=True
-        )
-    server = Server(folder, port, variables, process)
+    server = Server(folder, port, variables)
+    (folder / "server.log").unlink(missing_ok=True)
     try:
-        _wait_until_ready(server)
+        server.start()
         yield server
     finally:
         server.stop()

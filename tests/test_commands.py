@@ -25,6 +25,7 @@ from dashboard import environment
 
 from .desk import Desk
 from .factory import AES_KEY, PASSWORD
+from .locks import locked_database
 from .server import ROOT, Server, free_port, running_server
 
 pytestmark = pytest.mark.django_db
@@ -458,6 +459,19 @@ def test_a_python_that_is_too_old_is_said_in_one_line(tmp_path: Path, target: st
     )  # fmt: skip
     assert done.returncode != 0
     assert done.stdout == f"Ringdesk needs Python 3.11 or later as {old}; set PYTHON=... to one.\n"
+
+
+def test_a_spool_under_another_key_stops_the_start_and_is_left_alone(tmp_path: Path, sandbox: Sandbox) -> None:
+    with running_server(tmp_path, SECRET_KEY="the first key" * 4) as server:
+        desk = Desk(server, sandbox)
+        with locked_database(server.database):
+            desk.call()
+            server.kill()
+    spool = (tmp_path / "spool.0").read_bytes()
+    said = refused_start(tmp_path, BIND=f"127.0.0.1:{free_port()}", SECRET_KEY="another key" * 4)
+    assert "Ringdesk can't start: callbacks wait in" in said
+    assert "encrypted under another SECRET_KEY" in said
+    assert (tmp_path / "spool.0").read_bytes() == spool
 
 
 def test_the_first_start_makes_an_admin_and_later_ones_do_not(tmp_path: Path) -> None:
