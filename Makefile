@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DATA_DIR ?= var
 export DATA_DIR
 
-.PHONY: run demo test lint clean
+.PHONY: run demo test faults lint clean
 
 run: $(VENV)/ready
 	@exec $(BIN)/python manage.py serve
@@ -18,6 +18,10 @@ demo: $(VENV)/ready
 test: $(VENV)/ready-for-tests lint
 	@$(BIN)/python -m tests.browser.install
 	$(BIN)/python -m pytest
+
+# What `make test` does shortly, as long as it lasts in earnest; each scenario says what it measured.
+faults: $(VENV)/ready-for-tests
+	$(BIN)/python -m pytest tests/faults --full -s
 
 lint: $(VENV)/ready-for-tests
 	$(BIN)/ruff check .

@@ -147,8 +147,8 @@ class Ingest:
     async def _reread_apps(self) -> None:
         try:
             await self._read_apps()
-        except DatabaseError:
-            logger.exception("the vendor apps could not be read; going on with those known")
+        except DatabaseError as error:
+            logger.error("the vendor apps could not be read; going on with those known: %s", error)
 
     async def _read_apps(self) -> None:
         self._reread_at = time.monotonic()

@@ -110,6 +110,7 @@ class Intake:
         self._writer.start()
         self.ledger.start()
         self._wake = asyncio.Event()
+        metrics.SPOOLED.set_function(lambda: len(self._backlog))
         for place in left_over:
             known: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
             known.set_result(place)
@@ -204,14 +205,12 @@ class Intake:
             await self._wake.wait()
             self._wake.clear()
             while self._backlog:
-                metrics.SPOOLED.set(len(self._backlog))
                 try:
                     await self._work_in(self._first_of_backlog())
                 except Exception as error:
                     if not is_away(error):
                         logger.exception("the spool could not be worked in; trying again")
                     await asyncio.sleep(TRIED_AGAIN_EVERY)
-            metrics.SPOOLED.set(0)
             await self._empty_spool()
 
     def _first_of_backlog(self) -> list[_Waiting]:

@@ -17,6 +17,10 @@ from .desk import Desk
 from .server import Server, running_server
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="let the faults last as long as they do in earnest")
+
+
 @pytest.fixture(autouse=True)
 def empty_channel_layer() -> Iterator[None]:
     """Members of groups would survive from test to test."""

@@ -423,7 +423,7 @@ def test_the_demo_rings_and_ctrl_c_ends_all_of_it(tmp_path: Path) -> None:
         printed = [demo.stdout.readline() for _ in range(6)]
         assert printed[0] == f"The demo is at http://127.0.0.1:{port}. Sign in as:\n"
         assert [line.split()[0] for line in printed[1:5]] == ["lilei", "hanmeimei", "zhaomin", "admin"]
-        session = Server(tmp_path, port, {}, demo).sign_in("lilei", "ringdesk-demo")
+        session = Server(tmp_path, port, {}).sign_in("lilei", "ringdesk-demo")
         give_up_at = time.monotonic() + 20
         while 'data-status="ringing"' not in session.get(f"http://127.0.0.1:{port}/", timeout=10).text:
             assert time.monotonic() < give_up_at, "no call rang"
