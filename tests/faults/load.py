@@ -26,7 +26,12 @@ _numbers = count(1)
 class Answer:
     voipid: str  # empty: the callback brought no call
     status: int | None  # None: there was no answer
-    seconds: float
+    pushed_at: float  # by time.perf_counter
+    answered_at: float
+
+    @property
+    def seconds(self) -> float:
+        return self.answered_at - self.pushed_at
 
 
 class Line:
@@ -79,6 +84,16 @@ class Traffic:
     def statuses(self) -> Counter[int | None]:
         return Counter(answer.status for answer in self.answers)
 
+    def overtaken(self, order: Iterable[str]) -> list[str]:
+        """Which of the calls, in this order, stand behind one that was pushed only after they had been answered."""
+        answers = {answer.voipid: answer for answer in self.answers if answer.voipid}
+        latest, found = 0.0, []
+        for voipid in order:
+            if answers[voipid].answered_at < latest:
+                found.append(voipid)
+            latest = max(latest, answers[voipid].pushed_at)
+        return found
+
     async def call(self) -> None:
         voipid = f"7{next(_numbers):09}"
         self.pushed.append(voipid)
@@ -106,7 +121,7 @@ class Traffic:
                 line.close()
             line = None
         self.lines.put_nowait(line)
-        self.answers.append(Answer(voipid, status, time.perf_counter() - began))
+        self.answers.append(Answer(voipid, status, began, time.perf_counter()))
         return status
 
     async def rush(self, callbacks: int, at_once: int, call_every: int = 1) -> None:

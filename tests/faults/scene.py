@@ -43,13 +43,6 @@ class Scene:
             if voipid in wanted
         ]
 
-    def order(self, voipids: Sequence[str]) -> list[str]:
-        """These calls in the order in which they were stored."""
-        wanted = set(voipids)
-        return [
-            str(voipid) for (voipid,) in self.server.sql("SELECT voipid FROM calls_call ORDER BY id") if voipid in wanted
-        ]
-
     def all_stored(self, voipids: Sequence[str], within: float) -> None:
         """Until each of these is stored. Raises: AssertionError where that takes longer, or one is stored twice."""
         eventually(lambda: set(voipids) <= self.stored().keys(), within)

@@ -120,9 +120,10 @@ def test_hostile_bodies_are_answered_and_kept_within_bounds_and_every_good_call_
             n = len(traffic.pushed)
             [(kept, size)] = scene.server.sql("SELECT count(*), sum(size) FROM calls_unreadbody")
             say(
-                f"{bodies} bodies; {spread(traffic.answers)}; memory {memory[0]:.0f} MiB at first, at most "
-                f"{max(memory):.0f} MiB, {memory[-1]:.0f} MiB at the end; "
-                f"{kept} bodies of {int(str(size)) / 2**20:.1f} MiB kept; sent {n}, stored {len(pks)}, shown {len(pks)}, rejected exactly once"
+                f"{bodies} bodies; {spread(traffic.answers)}; "
+                f"memory {memory[0]:.0f} MiB at first, at most {max(memory):.0f} MiB, {memory[-1]:.0f} MiB at the end; "
+                f"{kept} bodies of {int(str(size)) / 2**20:.1f} MiB kept; "
+                f"sent {n}, stored {len(pks)}, shown {len(pks)}, rejected exactly once"
             )
             assert len(pks) == n
             assert max(memory) - memory[0] < MEMORY

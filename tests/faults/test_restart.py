@@ -11,6 +11,7 @@ from .pages import open_pages
 from .scene import Scene
 
 CALLS, CHATS = 20, 30  # a second
+LASTS = 4  # seconds from one restart to the next
 SHOWN_WITHIN = 20.0  # seconds
 
 
@@ -21,10 +22,10 @@ def test_a_restart_under_load_loses_nothing_and_every_page_comes_back(
 
     async def run() -> None:
         async with traffic_to(scene.desk) as traffic, open_pages(scene.desk, scene.agent, pages) as wall:
-            load = asyncio.create_task(traffic.pace(2 + 6 * restarts, CALLS, CHATS))
+            load = asyncio.create_task(traffic.pace(2 + LASTS * restarts, CALLS, CHATS))
             took = []
             for restart in range(restarts):
-                await traffic.come_to(50 + restart * 6 * (CALLS + CHATS))
+                await traffic.come_to(50 + restart * LASTS * (CALLS + CHATS))
                 began = time.perf_counter()
                 await asyncio.to_thread(scene.server.stop)
                 await asyncio.to_thread(scene.server.start)
@@ -43,8 +44,8 @@ def test_a_restart_under_load_loses_nothing_and_every_page_comes_back(
             n = len(accepted)
             say(
                 f"{restarts} restarts of {max(took):.1f} s with {pages} pages; "
-                f"callbacks not answered: {traffic.statuses[None]}; {spread(traffic.answers)}; sent and answered {n}, stored {len(pks)}, "
-                f"shown {len(pks)} on each page, rejected exactly once"
+                f"callbacks not answered: {traffic.statuses[None]}; {spread(traffic.answers)}; "
+                f"sent and answered {n}, stored {len(pks)}, shown {len(pks)} on each page, rejected exactly once"
             )
             assert len(pks) == n
 
