@@ -26,7 +26,9 @@ from django.db import connection
 
 from calls import ingest, senders
 from calls.ingest import Ingest
-from calls.models import Account, Call, UnreadBody, VendorApp
+from calls.ledger import _Book
+from calls.models import Account, AccountTraffic, AnswerTime, Call, NoticeSample, UnreadBody, VendorApp
+from calls.models import Callback as LoggedCallback
 from calls.senders import Sender
 from calls.vendor import envelope
 from calls.vendor.envelope import Form
@@ -566,6 +568,82 @@ def test_a_callback_to_an_app_that_was_just_deleted_is_refused_and_costs_no_othe
 
     assert asyncio.run(run()) == [503, 200]
     assert Call.objects.get().account.app == other
+
+
+def in_the_log() -> list[tuple[object, ...]]:
+    return sorted(LoggedCallback.objects.values_list("result", "callbacks", "calls", "duplicates", "chats", "others"))
+
+
+@within
+def test_what_became_of_each_callback_is_in_the_log() -> None:
+    app = make_app()
+    call = call_notice("1688", "788", 5)
+    bad = {"type": "voiceVideoCall", "data": [{}]}
+    take(
+        pushed(app, call, chat_notice("1688"), {"type": "contacts"}),
+        pushed(app, call),
+        pushed(app, bad),
+        Callback(app.callback_secret, [b"no callback at all"]),
+        *(pushed(app, chat_notice("1688"), chat_notice("1688")) for _ in range(3)),
+    )
+    assert in_the_log() == [
+        ("read", 1, 0, 1, 0, 0),
+        ("read", 1, 1, 0, 1, 1),
+        ("read", 3, 0, 0, 6, 0),
+        ("unreadable", 1, 0, 0, 0, 0),
+        ("unreadable", 1, 0, 0, 0, 0),
+    ]
+    for row in LoggedCallback.objects.filter(result="unreadable"):
+        assert row.body
+        assert row.reason == row.body.reason
+    assert {row.address for row in LoggedCallback.objects.all()} == {"127.0.0.1"}
+    assert all(row.app == app and row.milliseconds is not None for row in LoggedCallback.objects.all())
+
+
+@within
+def test_refused_callbacks_are_in_the_log_with_the_reason() -> None:
+    app = make_app(allowlist="127.0.0.1")
+    gone = make_app()
+
+    async def run() -> list[int]:
+        async with started() as taker:
+            await VendorApp.objects.filter(pk=gone.pk).adelete()
+            callbacks = [
+                Callback("guess"),
+                Callback(app.callback_secret, client="192.0.2.1"),
+                Callback(app.callback_secret, method="GET"),
+                Callback(app.callback_secret, announced=LIMIT + 1),
+            ]
+            return [await callback.status_from(taker) for callback in callbacks]
+
+    assert asyncio.run(run()) == [404, 403, 405, 413]
+    assert dict(LoggedCallback.objects.values_list("result", "app_id")) == {
+        "unknown": None, "not_admitted": app.pk, "wrong_method": app.pk, "too_large": app.pk,
+    }  # fmt: skip
+
+
+@within
+def test_how_long_answers_took_and_what_concerned_accounts_is_counted() -> None:
+    app = make_app()
+    call = call_notice("1688", "788", 5)
+    take(pushed(app, call))  # from here on the account is known
+    take(*(pushed(app, *map(chat_notice, ["1688", "1688", "1699"])) for _ in range(4)), Callback("guess"))
+    assert sum(row.callbacks for row in AnswerTime.objects.filter(app=app)) == 5
+    assert [(row.account.wxid, row.notices) for row in AccountTraffic.objects.all()] == [("1688", 9)]
+    assert NoticeSample.objects.get().app == app
+
+
+@within
+def test_a_ledger_that_fails_costs_no_callback(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(self: object, page: object) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(_Book, "write", fail)
+    app = make_app()
+    assert take(*(pushed(app, call_notice("1688", "788", number)) for number in range(5))) == [200] * 5
+    assert Call.objects.count() == 5
+    assert not LoggedCallback.objects.exists()
+    assert "could not be written and is left out" in caplog.text
 
 
 DEEP = [
