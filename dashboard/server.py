@@ -81,6 +81,9 @@ def serve(listener: socket.socket, when_ready: Callable[[], None]) -> None:
         access_log=False,  # would hold the callback secret
         server_header=False,
         timeout_graceful_shutdown=10,
+        # Longer than proxies and HTTP clients hold idle connections: a callback that is sent just as this end hangs up is
+        # lost, since the vendor pushes it once.
+        timeout_keep_alive=120,  # seconds
     )
     if settings.WORKERS > 1:
         when_ready()  # said early: the processes start by themselves, and the socket listens already
