@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -53,6 +53,11 @@ class Line:
                     raise
                 await asyncio.sleep(0.05)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the server has hung up."""
+        return self._reader.at_eof()
+
     async def post(self, path: str, body: bytes) -> int:
         """The status of the answer. Raises: OSError, EOFError, where the server hangs up."""
         head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -62,8 +67,10 @@ class Line:
         await self._reader.readexactly(int(length.partition(b"\r\n")[0]))
         return int(answer[9:12])
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._writer.close()
+        with suppress(OSError):
+            await self._writer.wait_closed()
 
 
 @dataclass
@@ -71,7 +78,7 @@ class Traffic:
     """Callbacks to a desk. Each is pushed once, answered or not, as the vendor does."""
 
     desk: Desk
-    lines: asyncio.LifoQueue[Line | None] = field(default_factory=asyncio.LifoQueue)
+    lines: asyncio.Queue[Line | None] = field(default_factory=asyncio.Queue)
     answers: list[Answer] = field(default_factory=list)  # in the order in which they came
     pushed: list[str] = field(default_factory=list)  # calls, in the order in which they were pushed
 
@@ -111,6 +118,9 @@ class Traffic:
         status = None
         began = time.perf_counter()
         try:
+            if line and line.ended:
+                await line.close()
+                line = None
             if line is None:
                 line = await Line.open(self.desk.server.port)
                 began = time.perf_counter()
@@ -118,7 +128,7 @@ class Traffic:
                 status = await line.post(f"/callbacks/{self.desk.secret}/", body)
         except (OSError, EOFError):
             if line:
-                line.close()
+                await line.close()
             line = None
         self.lines.put_nowait(line)
         self.answers.append(Answer(voipid, status, began, time.perf_counter()))
@@ -167,7 +177,7 @@ async def traffic_to(desk: Desk, lines: int = 64) -> AsyncIterator[Traffic]:
     finally:
         while not traffic.lines.empty():
             if line := traffic.lines.get_nowait():
-                line.close()
+                await line.close()
 
 
 def percentile(seconds: Iterable[float], share: float) -> float:

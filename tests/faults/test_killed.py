@@ -29,10 +29,9 @@ def test_a_server_that_is_killed_loses_nothing(scene: Scene, full: bool, say: Ca
             for kill in range(kills):
                 await traffic.come_to((kill + 1) * callbacks // (kills + 1) - 300)
                 if locked:
-                    await _killed_with_a_full_spool(scene, traffic)
+                    await _kill_and_start_while_locked(scene, traffic)
                 else:
-                    await asyncio.to_thread(scene.server.kill)
-                await asyncio.to_thread(scene.server.start)
+                    await _kill_and_start(scene)
             await rush
             assert set(traffic.statuses) == {200, None}
             assert traffic.statuses[None] <= kills * 2 * LINES  # under way, or only just connected, when it was killed
@@ -51,8 +50,16 @@ def test_a_server_that_is_killed_loses_nothing(scene: Scene, full: bool, say: Ca
     asyncio.run(run())
 
 
-async def _killed_with_a_full_spool(scene: Scene, traffic: Traffic) -> None:
+async def _kill_and_start(scene: Scene) -> None:
+    await asyncio.to_thread(scene.server.kill)
+    await asyncio.to_thread(scene.server.start)
+
+
+async def _kill_and_start_while_locked(scene: Scene, traffic: Traffic) -> None:
+    """With callbacks in the spool, and more to come before the database is free."""
     async with aside(locked_database(scene.server.database)):
         await traffic.come_to(len(traffic.answers) + 300)
         assert await asyncio.to_thread(scene.spooled) > 0
-        await asyncio.to_thread(scene.server.kill)
+        await _kill_and_start(scene)
+        await traffic.come_to(len(traffic.answers) + 100)
+        assert await asyncio.to_thread(scene.spooled) > 0

@@ -21,7 +21,7 @@ from .scene import Scene
 CALLS, CHATS = 20, 30  # a second
 STALL = 1.0  # seconds: the vendor hangs up
 STORED_WITHIN = 20.0  # seconds
-ROOM_PER_CALL = 2048  # bytes; in the spool it takes less, in the database more
+ROOM_PER_CALL = 800  # bytes: so many a call takes in the spool, and many more in the database
 
 
 def locked(scene: Scene, seconds: float) -> AbstractContextManager[object]:
