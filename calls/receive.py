@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from django.db import connection, transaction
@@ -60,7 +61,7 @@ class Reception:
         self._contacts: dict[tuple[int, str], _Known] = {}
 
     def take_in(self, batches: Sequence[Batch]) -> list[Receipt]:
-        """Store all of the batches or none, then publish what is new.
+        """Store all of the batches or none, then publish what is new, once it is committed.
 
         Returns: a receipt for each batch. Raises: django.db.Error where the database can't take them.
         """
@@ -71,7 +72,8 @@ class Reception:
             self._accounts.clear()
             self._contacts.clear()
             raise
-        publish.calls_changed([pk for receipt in receipts for pk in (*receipt.stored, *receipt.ended)])
+        changed = [pk for receipt in receipts for pk in (*receipt.stored, *receipt.ended)]
+        transaction.on_commit(partial(publish.calls_changed, changed))
         return receipts
 
     def _store(self, batch: Batch) -> Receipt:

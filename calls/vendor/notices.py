@@ -90,6 +90,33 @@ def read(notices: Iterable[Any], mapping: Mapping) -> Reading:
     return reading
 
 
+def found(notice: dict[str, Any], mapping: Mapping) -> dict[str, Any]:
+    """What stands where the mapping points, in a notice's first item: by the mapping's names, None where nothing stands."""
+    item = _items(notice)[0]
+    places = {
+        "account": mapping.account,
+        "contact": mapping.contact,
+        "voipid": mapping.voipid,
+        "kind": mapping.kind,
+        "nickname": mapping.nickname,
+        "avatar": mapping.avatar,
+        "time": mapping.time,
+        "end": mapping.end,
+    }
+    return {name: _look_up(paths, item, notice) for name, paths in places.items()}
+
+
+def places_in(notice: dict[str, Any]) -> dict[str, Any]:
+    """Every value in a notice's first item, then every one around it, by the path with which a mapping finds it.
+
+    What no path finds is left out: a value that one of the same name in the item hides, a name with a dot or a blank in it.
+    """
+    item = _items(notice)[0]
+    around = {name: value for name, value in notice.items() if name != "data"}
+    leaves = [leaf for leaf in (*_leaves(item), *_leaves(around)) if leaf[1] is not None]
+    return {path: value for path, value in leaves if _look_up(paths(path), item, notice) is value}
+
+
 def form_of(value: Any, levels: int = DEEPEST_FORM) -> str:
     """What stands where in a notice, without the values: the same for two calls that differ in who calls whom alone.
 
@@ -109,10 +136,30 @@ def form_of(value: Any, levels: int = DEEPEST_FORM) -> str:
             return text if len(text) <= SHORT_VALUE else type(value).__name__
 
 
-def _read_call_notice(notice: dict[str, Any], mapping: Mapping, reading: Reading) -> None:
+def _leaves(value: Any) -> list[tuple[str, Any]]:
+    """Every value that holds no others, after its path, in the order in which they stand."""
+    leaves: list[tuple[str, Any]] = []
+    waiting: list[tuple[str, Any]] = [("", value)]
+    while waiting:  # no recursion: how deep it goes is up to the sender
+        path, holder = waiting.pop()
+        if isinstance(holder, dict):
+            inner = list(holder.items())
+        elif isinstance(holder, list):
+            inner = list(enumerate(holder))
+        else:
+            leaves.append((path, holder))
+            continue
+        waiting += [(f"{path}.{step}".removeprefix("."), one) for step, one in reversed(inner)]
+    return leaves
+
+
+def _items(notice: dict[str, Any]) -> list[Any]:
     data = notice.get("data")
-    items = data if isinstance(data, list) else [data]
-    for item in items or [None]:
+    return (data if isinstance(data, list) else [data]) or [None]
+
+
+def _read_call_notice(notice: dict[str, Any], mapping: Mapping, reading: Reading) -> None:
+    for item in _items(notice):
         alone = notice | {"data": [item]}
         reading.samples.append(alone)
         try:

@@ -368,3 +368,48 @@ def test_the_form_of_what_is_nested_without_end_is_cut_short() -> None:
     for _ in range(100_000):
         nested = [nested]
     assert len(notices.form_of(nested)) < 100
+
+
+# For whoever writes the mapping
+
+
+def test_what_the_mapping_finds_is_shown_as_it_stands() -> None:
+    notice = call_notice("168", "788", 2**60, "2", nickname=["x"])
+    found = notices.found(notice, replace(MAPPING, time=notices.paths("time"), nickname=notices.paths("nickname.0")))
+    assert (found["account"], found["voipid"], found["kind"], found["nickname"]) == ("168", 2**60, "2", "x")
+    assert (found["time"], found["end"]) == (None, None)
+
+
+def test_places_are_named_as_a_mapping_takes_them() -> None:
+    notice = {"type": "voiceVideoCall", "rel_wxid": "168", "data": [{"call": {"id": 5}, "to": [{"wxid": "788"}]}]}
+    assert notices.places_in(notice) == {
+        "call.id": 5, "to.0.wxid": "788", "type": "voiceVideoCall", "rel_wxid": "168",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("notice", "places"),
+    [
+        ({"type": "voiceVideoCall", "data": [{"type": 2}]}, {"type": 2}),  # the item's hides the one around it
+        ({"data": {"a.b": 1, "c d": 2, "": 3, "e": 4}}, {"e": 4}),  # what no path can name
+        ({"data": {"a": None, "b": "", "c": {}, "d": []}}, {}),  # what counts as nothing
+        ({"data": "text"}, {}),
+        ({"data": []}, {}),
+        ({}, {}),
+    ],
+)
+def test_what_no_path_finds_is_no_place(notice: dict[str, Any], places: dict[str, Any]) -> None:
+    assert notices.places_in(notice) == places
+
+
+def test_a_notice_of_any_depth_has_its_places() -> None:
+    deep: Any = 5
+    for _ in range(5000):
+        deep = {"x": deep}
+    assert list(notices.places_in({"data": deep}).values()) == [5]
+
+
+@given(call_notices)
+def test_each_place_leads_to_its_value(notice: Any) -> None:
+    for path, value in notices.places_in(notice).items():
+        assert notices.found(notice, replace(MAPPING, voipid=paths(path)))["voipid"] is value
