@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -20,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from . import tokens
 from .live import publish
 from .models import Account, Contact, Person, Team, UnreadBody, VendorApp
-from .vendor import client, errors
+from .vendor import client, errors, reasons
 
 admin.site.site_header = admin.site.site_title = _("Ringdesk")
 admin.site.index_title = _("Configuration")
@@ -65,15 +66,6 @@ class VendorAppForm(forms.ModelForm):
             "allowlist",
             "allow_plain_json",
             "ring_seconds",
-            "account_path",
-            "contact_path",
-            "voipid_path",
-            "kind_path",
-            "nickname_path",
-            "avatar_path",
-            "time_path",
-            "end_path",
-            "end_values",
         ]
         # As the vendor spells them; Django would capitalise them.
         labels = {"app_id": "app_id", "app_secret": "app_secret", "aes_key": "encoding_aes_key"}
@@ -87,33 +79,21 @@ class VendorAppForm(forms.ModelForm):
 class VendorAppAdmin(admin.ModelAdmin):
     form = VendorAppForm
     list_display = ["name", "base_url", "app_id", "ring_seconds"]
-    readonly_fields = ["callback_address"]
+    readonly_fields = ["callback_address", "mapping_helper"]
     actions = ["test_credentials"]
     fieldsets = [
         (None, {"fields": ["name", "base_url", "app_id", "app_secret", "access_token", "aes_key"]}),
         (
             _("Callbacks"),
-            {"fields": ["callback_address", "callback_secret", "allowlist", "allow_plain_json", "ring_seconds"]},
-        ),
-        (
-            _("Where the values stand in a notice"),
             {
-                "classes": ["collapse"],
                 "fields": [
-                    "account_path",
-                    "contact_path",
-                    "voipid_path",
-                    "kind_path",
-                    "nickname_path",
-                    "avatar_path",
-                    "time_path",
-                    "end_path",
-                    "end_values",
-                ],
-                "description": _(
-                    "Paths such as call.id or members.0.wxid, looked for in the item of data, then in the notice around it. "
-                    "Several are tried in turn, separated by blanks."
-                ),
+                    "callback_address",
+                    "callback_secret",
+                    "allowlist",
+                    "allow_plain_json",
+                    "ring_seconds",
+                    "mapping_helper",
+                ]
             },
         ),
     ]
@@ -131,6 +111,12 @@ class VendorAppAdmin(admin.ModelAdmin):
             gettext("Copied"),
             gettext("Copy"),
         )
+
+    @admin.display(description=_("Where the values stand in a notice"))
+    def mapping_helper(self, app: VendorApp) -> SafeString | str:
+        if not app.pk:
+            return gettext("Shown once this is saved.")
+        return format_html('<a href="{}">{}</a>', reverse("mapping", args=[app.pk]), gettext("Mapping helper"))
 
     @admin.action(description=_("Test the credentials"))
     def test_credentials(self, request: HttpRequest, apps: QuerySet[VendorApp]) -> None:
@@ -271,9 +257,13 @@ class PersonAdmin(UserAdmin):
 
 @admin.register(UnreadBody)
 class UnreadBodyAdmin(admin.ModelAdmin):
-    list_display = ["received_at", "app", "reason"]
+    list_display = ["received_at", "app", "why"]
     list_filter = ["app"]
-    fields = readonly_fields = ("received_at", "app", "reason")
+    fields = readonly_fields = ("received_at", "app", "why")
+
+    @admin.display(description=_("reason"))
+    def why(self, body: UnreadBody) -> str:
+        return reasons.in_words(body.reason)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -6,13 +6,19 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 from django.views.i18n import set_language
 
-from .pages import board, health, history, password
+from .pages import alarms, board, callbacks, health, history, mapping, password
 
 urlpatterns = [
     path("", board.board, name="board"),
     path("calls/<int:pk>/reject/", board.reject_call, name="reject"),
     path("history/", history.history, name="history"),
     path("history/<int:pk>/", history.call, name="call"),
+    path("callbacks/", callbacks.callbacks, name="callbacks"),
+    path("unread/replay/", callbacks.replay_all, name="replay_all"),
+    path("unread/<int:pk>/replay/", callbacks.replay_one, name="replay"),
+    path("mapping/<int:pk>/", mapping.mapping, name="mapping"),
+    path("mapping/<int:pk>/values/", mapping.values, name="mapping_values"),
+    path("alarms/", alarms.alarms, name="alarms"),
     path("login/", LoginView.as_view(template_name="sign_in/login.html", redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("password/", password.ChangePassword.as_view(), name="password_change"),

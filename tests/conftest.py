@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
+from django.core.cache import cache
 from django.db import connection
 from pytest_django import Settings
 
@@ -26,6 +27,13 @@ def empty_channel_layer() -> Iterator[None]:
     """Members of groups would survive from test to test."""
     yield
     async_to_sync(get_channel_layer().flush)()
+
+
+@pytest.fixture(autouse=True)
+def empty_cache() -> Iterator[None]:
+    """What is remembered for a while would survive from test to test."""
+    yield
+    cache.clear()
 
 
 @pytest.fixture

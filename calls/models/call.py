@@ -52,10 +52,6 @@ class CallQuerySet(models.QuerySet["Call"]):
             ended_at=None,
         )
 
-    def unseen(self, now: datetime) -> CallQuerySet:
-        """Active calls that no screen has shown, though there was time for it."""
-        return self.active(now).filter(shown_at=None, received_at__lt=now - timedelta(seconds=6))
-
     def over(self, now: datetime) -> CallQuerySet:
         """Calls that nothing can happen to any more."""
         return self.filter(

@@ -11,11 +11,18 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from ..models import Attempt
-from ..vendor import errors
+from ..vendor import errors, reasons
 
 register = template.Library()
 
-SHAPES = {"time": "%H:%M:%S", "short": "%m-%d %H:%M:%S", "exact": "%H:%M:%S.%f", "date": "%Y-%m-%d"}
+SHAPES = {
+    "time": "%H:%M:%S",
+    "minute": "%H:%M",
+    "short": "%m-%d %H:%M:%S",
+    "exact": "%H:%M:%S.%f",
+    "date": "%Y-%m-%d",
+    "day": "%m-%d",
+}
 TINTS = 6
 
 
@@ -34,6 +41,14 @@ def moment(at: datetime, shape: str = "time") -> SafeString:
         f"{local:%Y-%m-%d %H:%M:%S} {zone_of(at)}",
         text,
     )
+
+
+@register.filter
+def lately(at: datetime) -> SafeString:
+    """`10:15`, `yesterday 18:20` or `11-20 18:20`: a moment of the last days."""
+    days = (timezone.localdate() - timezone.localdate(at)).days
+    day = {0: "", 1: gettext("yesterday")}.get(days, moment(at, "day"))
+    return format_html("{} {}", day, moment(at, "minute")) if day else moment(at, "minute")
 
 
 @register.filter
@@ -104,6 +119,12 @@ def said(attempt: Attempt) -> str:
 
 
 @register.filter
+def why(reason: str) -> str:
+    """Why a callback could not be read, for people."""
+    return reasons.in_words(reason)
+
+
+@register.filter
 def worth_retrying(attempt: Attempt | None) -> bool:
     """Whether another click may succeed with nothing changed."""
     if attempt is None or attempt.result == Attempt.Result.ACCEPTED:
@@ -117,3 +138,9 @@ def outcome_tone(outcome: str) -> str:
     return {"rejected": "good", "rule": "info", "unconfirmed": "warn", "missed": "warn", "refused": "bad"}.get(
         outcome, "quiet"
     )
+
+
+@register.filter
+def result_tone(result: str) -> str:
+    """The stylesheet's tone for what became of a callback."""
+    return {"read": "good", "replayed": "info", "not_stored": "bad"}.get(result, "warn")

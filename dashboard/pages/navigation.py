@@ -14,8 +14,12 @@ class Place(TypedDict):
 
 CALLS: Place = {"url_name": "board", "icon": "ringing", "label": _("Calls")}
 HISTORY: Place = {"url_name": "history", "icon": "history", "label": _("History")}
+CALLBACKS: Place = {"url_name": "callbacks", "icon": "callbacks", "label": _("Callback log")}
 
 
 def navigation(request: HttpRequest) -> dict[str, object]:
     """For every page: the places in its menu, and whether this is the demo."""
-    return {"places": [CALLS, HISTORY], "demo": settings.DEMO}
+    places = [CALLS, HISTORY]
+    if getattr(request.user, "is_supervisor", False):
+        places.append(CALLBACKS)
+    return {"places": places, "demo": settings.DEMO}

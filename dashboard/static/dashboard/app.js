@@ -1,6 +1,8 @@
 // What every signed-in page does: listens to the socket, rings, and sends clicks.
 
+import "./alarms.js";
 import "./copy.js";
+import "./mapping.js";
 import { renewIfChanged } from "./call.js";
 import { board, ringingCards, take } from "./cards.js";
 import { keepTicking, setServerTime } from "./clock.js";

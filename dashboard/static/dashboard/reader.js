@@ -7,6 +7,8 @@ const two = (number) => String(number).padStart(2, "0");
 
 const shapes = {
   time: (at) => `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`,
+  minute: (at) => `${two(at.getHours())}:${two(at.getMinutes())}`,
+  day: (at) => `${two(at.getMonth() + 1)}-${two(at.getDate())}`,
   date: (at) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`,
   short: (at) => `${two(at.getMonth() + 1)}-${two(at.getDate())} ${shapes.time(at)}`,
   exact: (at) => `${shapes.time(at)}.${String(at.getMilliseconds()).padStart(3, "0")}`,
