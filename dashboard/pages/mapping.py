@@ -103,7 +103,7 @@ def _tried_out(form: MappingForm, app: VendorApp, chosen: str, pasted: str = "")
             setattr(app, name, form.data.get(name, ""))
     used = mapping_of(app)
     found = notices.found(notice, used)
-    standing = list(notices.places_in(notice).items())
+    standing = [(path, value) for path, value in notices.places_in(notice).items() if path == _sendable(path)]
     return {
         "fields": [(field, readable(found.get(field.name.removesuffix("_path")))) for field in form],
         "standing": [(path, readable(value)) for path, value in standing[:PLACES_SHOWN]],

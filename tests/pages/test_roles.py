@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 from django.urls import URLPattern, reverse
+from django.utils import timezone
 
-from calls.models import Call, Person
+from calls.models import Call, Person, UnreadBody
 from dashboard.urls import urlpatterns
 
 from ..factory import make_account, make_call, make_client, make_person, make_team
@@ -21,6 +22,12 @@ TABLE = {
     "reject": (302, 405, 405, 405, 405),
     "history": (302, 200, 200, 200, 200),
     "call": (302, 200, 404, 200, 200),
+    "callbacks": (302, 404, 404, 200, 200),
+    "replay_all": (302, 405, 405, 405, 405),
+    "replay": (302, 405, 405, 405, 405),
+    "mapping": (302, 404, 404, 404, 200),
+    "mapping_values": (302, 405, 405, 405, 405),
+    "alarms": (302, 404, 404, 200, 200),
     "login": (200, 302, 302, 302, 302),
     "logout": (302, 405, 405, 405, 405),
     "password_change": (302, 200, 200, 200, 200),
@@ -29,7 +36,16 @@ TABLE = {
     "readyz": (200, 200, 200, 200, 200),
     "metrics": (200, 200, 200, 200, 200),
 }
+# What a POST is answered: to pages that change something, and aren't for everyone.
+TABLE_OF_POSTS = {
+    "replay_all": (302, 404, 404, 302, 302),
+    "replay": (302, 404, 404, 302, 302),
+    "mapping": (302, 404, 404, 404, 200),  # the form is empty, and shown again
+    "mapping_values": (302, 404, 404, 404, 200),
+}
 OF_A_CALL = {"reject", "call"}
+OF_A_BODY = {"replay"}
+OF_AN_APP = {"mapping", "mapping_values"}
 
 READERS: dict[str, Callable[[Call], Client]] = {
     "nobody": lambda call: make_client(),
@@ -38,6 +54,15 @@ READERS: dict[str, Callable[[Call], Client]] = {
     "supervisor": lambda call: make_client(make_person(password=None, role=Role.SUPERVISOR)),
     "admin": lambda call: make_client(make_person(password=None, role=Role.ADMIN)),
 }
+
+
+def address_of(name: str, call: Call) -> str:
+    app = call.account.app
+    if name in OF_A_CALL:
+        return reverse(name, args=[call.pk])
+    if name in OF_A_BODY:
+        return reverse(name, args=[UnreadBody.objects.keep(app.pk, timezone.now(), b"?", "no account").pk])
+    return reverse(name, args=[app.pk] if name in OF_AN_APP else [])
 
 
 def test_every_address_has_its_row_in_the_table() -> None:
@@ -50,11 +75,19 @@ def test_every_address_has_its_row_in_the_table() -> None:
 )
 def test_each_role_is_answered_as_the_table_says(name: str, reader: str, status: int) -> None:
     call = make_call(make_account(team=make_team()))
-    address = reverse(name, args=[call.pk] if name in OF_A_CALL else [])
-    assert READERS[reader](call).get(address).status_code == status
+    assert READERS[reader](call).get(address_of(name, call)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("name", "reader", "status"),
+    [(name, reader, status) for name, row in TABLE_OF_POSTS.items() for reader, status in zip(READERS, row, strict=True)],
+)
+def test_each_role_may_change_what_the_table_says(name: str, reader: str, status: int) -> None:
+    call = make_call(make_account(team=make_team()))
+    assert READERS[reader](call).post(address_of(name, call)).status_code == status
 
 
 @pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row[0] == 302 and name != "set_language"])
 def test_who_is_not_signed_in_is_led_to_the_sign_in(name: str) -> None:
-    address = reverse(name, args=[make_call().pk] if name in OF_A_CALL else [])
+    address = address_of(name, make_call())
     assert make_client().get(address).headers["Location"] == f"/login/?next={address}"
