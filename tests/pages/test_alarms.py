@@ -106,7 +106,7 @@ def test_lost_callbacks_are_said_with_the_way_to_them() -> None:
 def test_an_app_that_has_fallen_silent_is_said_with_what_is_normal() -> None:
     silent_app("Main")
     words = words_of(alarms())
-    assert "Main : Nothing since" in words
+    assert "Main · Nothing since" in words
     assert "On each of the last" in words
     assert "Check the callback address at the vendor's" in words
 
