@@ -16,10 +16,11 @@ from django.db import DataError, IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from .models import Callback, Person, UnreadBody, VendorApp
-from .receive import Receipt, Reception
+from .models import Callback, Contact, Person, UnreadBody, VendorApp
+from .receive import Batch, Receipt, Reception
 from .senders import Opened, Sender
 from .vendor import notices
+from .vendor.notices import IncomingCall
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +121,16 @@ def _piece_of(body: UnreadBody) -> _Piece:
     """Raises: InvalidToken; ValueError where the app's key is no key."""
     sender, content, at = Sender.of(body.app), body.content, body.received_at
     opened = sender.read(json.loads(content), at) if body.opened else sender.open(content, at)
-    return _Piece(body, content, replace(opened, batch=replace(opened.batch, ring_seconds=0)))
+    batch = replace(opened.batch, ring_seconds=0, calls=_without_old_names(opened.batch))
+    return _Piece(body, content, replace(opened, batch=batch))
+
+
+def _without_old_names(batch: Batch) -> list[IncomingCall]:
+    """The calls; a contact whose name is known keeps it, since what was kept is older."""
+    wxids = {call.contact for call in batch.calls}
+    known = Contact.objects.filter(app=batch.app_id, wxid__in=wxids).exclude(nickname="")
+    named = set(known.values_list("wxid", flat=True)) if wxids else set()
+    return [replace(call, nickname="", avatar="") if call.contact in named else call for call in batch.calls]
 
 
 def _store(pieces: Sequence[_Piece], person: Person) -> Tally:

@@ -111,6 +111,11 @@ def state(now: datetime) -> State:
     return _remembered("watch", FRESH_FOR, lambda: _state(now))
 
 
+def forget() -> None:
+    """Have it looked up anew, after somebody changed what it tells of."""
+    cache.delete("watch")
+
+
 def _state(now: datetime) -> State:
     midnight = _midnight(now)
     apps = silent_apps(now)

@@ -111,6 +111,15 @@ def test_a_call_that_is_known_already_changes_nothing_and_is_counted(app: Vendor
     assert Call.objects.get().outcome == "rejected"
 
 
+@pytest.mark.parametrize(("known", "then"), [("new name", "new name"), ("", "old name")])
+def test_a_name_that_is_known_is_not_replaced_by_an_older_one(app: VendorApp, person: Person, known: str, then: str) -> None:
+    contact = make_contact(app, wxid="788", nickname=known)
+    body = kept_under_another_key(app, [call_notice("168", "788", 5, nickname="old name")])
+    assert replay(body.pk, person) == Tally(read=1, calls=1)
+    contact.refresh_from_db()
+    assert contact.nickname == then
+
+
 def test_an_end_of_a_call_ends_it_as_of_then(app: VendorApp, person: Person) -> None:
     app.end_path, app.end_values = "state", "over"
     app.save()

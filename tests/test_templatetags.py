@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,11 +17,33 @@ Result = Attempt.Result
 
 @pytest.mark.parametrize(
     ("shape", "text"),
-    [("time", "23:59:58"), ("short", "03-01 23:59:58"), ("exact", "23:59:58.123"), ("date", "2026-03-01")],
+    [
+        ("time", "23:59:58"),
+        ("minute", "23:59"),
+        ("day", "03-01"),
+        ("short", "03-01 23:59:58"),
+        ("exact", "23:59:58.123"),
+        ("date", "2026-03-01"),
+    ],
 )
 def test_a_moment_is_shown_in_the_shape_asked_for(shape: str, text: str) -> None:
     with timezone.override(UTC):
         assert f">{text}</time>" in ringdesk.moment(AT, shape)
+
+
+@pytest.mark.parametrize(("days", "text"), [(0, "10:15"), (1, "yesterday 10:15"), (2, "{day} 10:15")])
+def test_a_moment_of_the_last_days_is_told_as_people_do(days: int, text: str) -> None:
+    with timezone.override(UTC), translation.override("en"):
+        at = (timezone.now() - timedelta(days=days)).replace(hour=10, minute=15)
+        shown = re.sub(r"<[^>]*>", "", ringdesk.lately(at))
+        assert shown == text.format(day=f"{at:%m-%d}")
+
+
+@pytest.mark.parametrize(
+    ("result", "tone"), [("read", "good"), ("replayed", "info"), ("not_stored", "bad"), ("unknown", "warn")]
+)
+def test_what_became_of_a_callback_has_its_tone(result: str, tone: str) -> None:
+    assert ringdesk.result_tone(result) == tone
 
 
 def test_a_moment_is_shown_in_the_active_zone() -> None:

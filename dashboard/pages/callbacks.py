@@ -81,6 +81,7 @@ def replay_all(request: SignedInRequest) -> HttpResponse:
 
 
 def _say(request: SignedInRequest, tally: Tally, nothing: str) -> None:
+    watch.forget()
     troubled = tally.unreadable or tally.locked or tally.left
     level = messages.INFO if tally == Tally() else messages.WARNING if troubled else messages.SUCCESS
     messages.add_message(request, level, in_words(tally) or nothing)

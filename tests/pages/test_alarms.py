@@ -10,9 +10,11 @@ from pytest_django import DjangoAssertNumQueries
 
 from calls.models import AccountTraffic, AnswerTime, Callback, Person, UnreadBody, VendorApp
 from calls.models.traffic import SLOWEST, slot_of
+from calls.vendor import envelope
+from calls.vendor.sandbox import call_notice
 from dashboard.pages.alarms import ACCOUNTS_NAMED
 
-from ..factory import make_account, make_app, make_call, make_calls, make_client, make_person
+from ..factory import AES_KEY, make_account, make_app, make_call, make_calls, make_client, make_person
 from .reading import HARMLESS, HOSTILE, text_of, words_of
 
 pytestmark = pytest.mark.django_db
@@ -127,6 +129,16 @@ def test_callbacks_that_came_today_and_could_not_be_read_are_said_with_the_way_t
     page = alarms()
     assert "2 callbacks of today could not be read and are kept." in words_of(page)
     assert 'href="/callbacks/#kept"' in text_of(page)
+
+
+def test_what_was_replayed_is_no_alarm_any_more() -> None:
+    app = make_app()
+    body = envelope.seal([call_notice("168", "788", 5)], envelope.key_bytes(AES_KEY))
+    UnreadBody.objects.keep(app.pk, timezone.now(), body, "no account")
+    client = supervisor()
+    assert "could not be read" in words_of(alarms(client))
+    client.post("/unread/replay/")
+    assert words_of(alarms(client)) == ""
 
 
 def test_names_are_not_taken_for_html() -> None:
