@@ -17,7 +17,9 @@ REASONS = (
     gettext_noop("the contact is empty, too long, or holds characters that can't be read"),
     gettext_noop("the call id is empty, too long, or holds characters that can't be read"),
     gettext_noop("the kind is neither 1 (video) nor 2 (voice)"),
+    gettext_noop("reading it failed"),
     gettext_noop("it could not be stored"),
+    gettext_noop("nothing is known of its vendor app any more that could open it"),
 )
 
 
