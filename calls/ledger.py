@@ -80,11 +80,31 @@ class _Kind(NamedTuple):
 
 
 @dataclass
+class _Sum:
+    """What the callbacks of one kind come to."""
+
+    received_at: datetime  # of the first
+    milliseconds: int = 0  # of the slowest
+    counts: Counter[str] = field(default_factory=Counter)  # by the names of COUNTS
+
+    def add(self, fate: Fate) -> None:
+        self.milliseconds = max(self.milliseconds, _milliseconds(fate.seconds) or 0)
+        self.counts["callbacks"] += 1
+        for name in COUNTS[1:]:
+            self.counts[name] += getattr(fate, name)
+
+    def add_all(self, other: _Sum) -> None:
+        self.received_at = min(self.received_at, other.received_at)
+        self.milliseconds = max(self.milliseconds, other.milliseconds)
+        self.counts.update(other.counts)
+
+
+@dataclass
 class _Page:
     """What has gathered since it was last written."""
 
     rows: list[Fate] = field(default_factory=list)
-    gathered: dict[_Kind, Counter[str]] = field(default_factory=dict)
+    gathered: dict[_Kind, _Sum] = field(default_factory=dict)
     times: Counter[tuple[int, datetime, int]] = field(default_factory=Counter)
     traffic: Counter[_Account] = field(default_factory=Counter)
     samples: list[tuple[int, datetime, Any]] = field(default_factory=list)
@@ -98,11 +118,7 @@ class _Page:
             return
         minute = fate.received_at.replace(second=0, microsecond=0)
         kind = _Kind(minute, fate.app_id, fate.address, fate.result, fate.reason, fate.spooled)
-        counts = self._counts_of(kind)
-        counts["callbacks"] += 1
-        for name in COUNTS[1:]:
-            counts[name] += getattr(fate, name)
-        counts["milliseconds"] = max(counts["milliseconds"], _milliseconds(fate.seconds) or 0)
+        self._sum_of(kind, fate.received_at).add(fate)
 
     def count_notices(self, account: _Account, count: int) -> None:
         """Of one account. Nobody may fill the memory with made-up ones."""
@@ -112,20 +128,17 @@ class _Page:
     def take_back(self, earlier: _Page) -> None:
         """Put what could not be written before what has gathered since."""
         self.rows = (earlier.rows + self.rows)[-ROWS_KEPT_WAITING:]
-        for kind, counts in earlier.gathered.items():
-            since = self._counts_of(kind)
-            slowest = max(counts["milliseconds"], since["milliseconds"])
-            since.update(counts)
-            since["milliseconds"] = slowest
+        for kind, earlier_sum in earlier.gathered.items():
+            self._sum_of(kind, earlier_sum.received_at).add_all(earlier_sum)
         for account, count in earlier.traffic.items():
             self.count_notices(account, count)
         self.times.update(earlier.times)
         self.samples = (earlier.samples + self.samples)[:SAMPLES_AT_ONCE]
 
-    def _counts_of(self, kind: _Kind) -> Counter[str]:
+    def _sum_of(self, kind: _Kind, received_at: datetime) -> _Sum:
         if kind not in self.gathered and len(self.gathered) >= KINDS_AT_ONCE:
             kind = kind._replace(address="", reason="")
-        return self.gathered.setdefault(kind, Counter())
+        return self.gathered.setdefault(kind, _Sum(received_at))
 
 
 class Ledger:
@@ -199,8 +212,8 @@ class _Book:
         kept = {fate.body_id for fate in page.rows if fate.body_id}
         kept = set(UnreadBody.objects.filter(pk__in=kept).values_list("pk", flat=True)) if kept else kept
         Callback.objects.bulk_create(_row_of(fate, kept) for fate in page.rows)
-        for kind, counts in page.gathered.items():
-            self._gather(kind, counts)
+        for kind, its_sum in page.gathered.items():
+            self._gather(kind, its_sum)
         for (app_id, slot, within), count in page.times.items():
             _count(AnswerTime.objects.all(), {"app_id": app_id, "slot": slot, "within": within}, callbacks=count)
         self._count_traffic(page.traffic)
@@ -210,21 +223,22 @@ class _Book:
             tidy(timezone.now())
             self._tidied_at = timezone.now()
 
-    def _gather(self, kind: _Kind, counts: Counter[str]) -> None:
-        more = {name: F(name) + counts[name] for name in COUNTS}
-        slowest = Greatest("milliseconds", counts["milliseconds"])
+    def _gather(self, kind: _Kind, its_sum: _Sum) -> None:
+        counts = {name: its_sum.counts[name] for name in COUNTS}
+        more = {name: F(name) + count for name, count in counts.items()}
+        slowest = Greatest("milliseconds", its_sum.milliseconds)
         known = self._rows.get(kind)
         if known and Callback.objects.filter(pk=known).update(milliseconds=slowest, **more):
             return
         row = Callback.objects.create(
             app_id=kind.app_id,
-            received_at=kind.minute,
+            received_at=its_sum.received_at,
             address=kind.address,
             result=kind.result,
             reason=kind.reason,
             spooled=kind.spooled,
-            milliseconds=counts["milliseconds"],
-            **{name: counts[name] for name in COUNTS},
+            milliseconds=its_sum.milliseconds,
+            **counts,
         )
         self._rows = {other: pk for other, pk in self._rows.items() if other.minute >= kind.minute - timedelta(minutes=1)}
         self._rows[kind] = row.pk

@@ -124,9 +124,9 @@ def test_chat_messages_alone_are_gathered_by_minute_app_sender_and_result(app: V
     assert set(found) == {
         (minute, app.pk, "192.0.2.1", "read", 6, 12),
         (minute + timedelta(minutes=1), app.pk, "192.0.2.1", "read", 3, 6),
-        (minute, app.pk, "192.0.2.2", "read", 1, 1),
-        (minute, other.pk, "192.0.2.1", "read", 1, 1),
-        (minute, app.pk, "192.0.2.1", "not_admitted", 1, 0),
+        (NOW, app.pk, "192.0.2.2", "read", 1, 1),
+        (NOW, other.pk, "192.0.2.1", "read", 1, 1),
+        (NOW, app.pk, "192.0.2.1", "not_admitted", 1, 0),
     }
 
 

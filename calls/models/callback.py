@@ -40,7 +40,7 @@ class Callback(models.Model):
     REFUSED = (Result.UNKNOWN, Result.NOT_ADMITTED, Result.WRONG_METHOD, Result.TOO_LARGE, Result.NOT_STORED)
 
     app = models.ForeignKey(VendorApp, models.CASCADE, verbose_name=_("vendor app"), null=True, related_name="callbacks")
-    received_at = models.DateTimeField(_("received"), db_index=True)  # of gathered ones: the minute
+    received_at = models.DateTimeField(_("received"), db_index=True)  # of gathered ones: the first
     address = models.CharField(_("from"), max_length=64, blank=True)
     result = models.CharField(_("result"), max_length=12, choices=Result)
     callbacks = models.PositiveIntegerField(_("callbacks"), default=1)

@@ -67,7 +67,7 @@ def test_a_burst_is_shown_on_every_page_whoever_has_stopped_reading(
                 )
                 assert len(pks) == n
                 assert min(page.opened for page in wall.pages) == max(page.opened for page in wall.pages) == 1
-                if full:  # found out by a ping that is not answered, at the latest: which takes 40 s
+                if full:  # it never spoke, so this is found out by a ping that is not answered, which takes 40 s
                     await _closed(scene, pages)
                     say(f"the page that does not read was closed after {time.perf_counter() - began:.1f} s")
 
