@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -38,6 +39,7 @@ class Server:
     port: int
     environment: dict[str, str]
     process: subprocess.Popen[str] = field(init=False)
+    _manager: subprocess.Popen[str] | None = None
 
     @property
     def url(self) -> str:
@@ -45,12 +47,18 @@ class Server:
 
     def manage(self, *arguments: str, said: str = "") -> str:
         """Run a management command beside the server, with this on its standard input; what it printed."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT, env=self.environment, input=said, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        if self._manager is None:
+            self._manager = subprocess.Popen(
+                [sys.executable, "-m", "tests.manager"],
+                cwd=ROOT, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
+        assert self._manager.stdin
+        assert self._manager.stdout
+        self._manager.stdin.write(json.dumps({"arguments": arguments, "said": said}) + "\n")
+        self._manager.stdin.flush()
+        done = json.loads(self._manager.stdout.readline())
+        assert not done["failed"], done["complained"]
+        return str(done["printed"])
 
     def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
         """Ask or change the server's database, from outside."""
@@ -105,6 +113,9 @@ class Server:
         self.process.wait()
 
     def stop(self) -> None:
+        if self._manager is not None:
+            self._manager.communicate()  # ends with its input
+            self._manager = None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
