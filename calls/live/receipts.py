@@ -45,6 +45,7 @@ class Note:
 
     sight: Sight
     shown_at: datetime
+    heard_at: datetime
     sound: bool
     counted: bool = False  # as a screen already, so that only its sound is new
 
@@ -92,7 +93,7 @@ class Receipts:
         """Note what somebody who sees this was shown on this screen. What they may see is checked when it is stored."""
         now = timezone.now()
         for call, ago, sound in shown:
-            self._add((call, screen), Note(sight, now - timedelta(milliseconds=ago), sound))
+            self._add((call, screen), Note(sight, now - timedelta(milliseconds=ago), now, sound))
 
     async def keep_storing(self) -> None:
         with ThreadPoolExecutor(1, "receipts") as thread:
@@ -151,7 +152,7 @@ def store(notes: Mapping[Key, Note]) -> dict[Key, datetime]:
     """
     now = timezone.now()
     calls = Call.objects.select_related("account").in_bulk({call for call, _screen in notes})
-    counting = {key: note for key, note in notes.items() if key[0] in calls and _counts(note, calls[key[0]], now)}
+    counting = {key: note for key, note in notes.items() if key[0] in calls and _counts(note, calls[key[0]])}
     by_call: dict[int, list[Note]] = {}
     for (pk, _screen), note in counting.items():
         by_call.setdefault(pk, []).append(note)
@@ -166,8 +167,8 @@ def store(notes: Mapping[Key, Note]) -> dict[Key, datetime]:
     return {key: calls[key[0]].rings_until for key in counting}
 
 
-def _counts(note: Note, call: Call, now: datetime) -> bool:
-    """Whether the note's person sees the call, and it was shown while it rang. A call may well be over by now: pages tell
-    a little later."""
+def _counts(note: Note, call: Call) -> bool:
+    """Whether the note's person sees the call, and it was shown while it rang. A call may well have been over when the page
+    told it, and longer when the database takes it."""
     last = call.rings_until if call.ended_at is None else min(call.rings_until, call.ended_at)
-    return call.account.team_id in note.sight and note.shown_at <= last and now <= call.rings_until + LATEST
+    return call.account.team_id in note.sight and note.shown_at <= last and note.heard_at <= call.rings_until + LATEST

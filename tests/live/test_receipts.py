@@ -76,8 +76,9 @@ def test_what_makes_no_sense_is_not_read(message: str) -> None:
 # What counts
 
 
-def note(sight: Sight = ALL, ago: float = 0, sound: bool = False, counted: bool = False) -> Note:
-    return Note(sight, timezone.now() - ago * SECOND, sound, counted)
+def note(sight: Sight = ALL, ago: float = 0, sound: bool = False, counted: bool = False, heard_ago: float = 0) -> Note:
+    now = timezone.now()
+    return Note(sight, now - ago * SECOND, now - heard_ago * SECOND, sound, counted)
 
 
 def record(call: Call) -> tuple[datetime | None, int | None, int]:
@@ -162,6 +163,14 @@ def test_a_call_that_rings_no_more_is_confirmed_by_who_saw_it_ring_alone() -> No
 def test_after_a_while_a_call_is_confirmed_no_more() -> None:
     call = make_call(received_at=timezone.now() - 61 * SECOND - LATEST)
     assert store({(call.pk, "one"): note(ago=60 + LATEST.total_seconds())}) == {}
+
+
+@pytest.mark.django_db
+def test_what_was_told_in_time_counts_however_late_the_database_takes_it() -> None:
+    call = make_call(received_at=timezone.now() - 300 * SECOND)
+    assert store({(call.pk, "one"): note(ago=299, heard_ago=298)})
+    call.refresh_from_db()
+    assert not call.unseen
 
 
 # On the way there
