@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
 
 from django.conf import settings
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.db import Error as DatabaseError
-from django.db.models import F, QuerySet
+from django.db.models import F, Model
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
@@ -34,7 +35,9 @@ TIDIED_EVERY = timedelta(minutes=10)
 ROWS_AT_ONCE = 500  # callbacks with a row of their own in one second; more of them are gathered like the others
 SAMPLES_AT_ONCE = 20
 ROWS_KEPT_WAITING = 5000  # while the database is away
-KINDS_AT_ONCE = 500  # gathered rows in one second; senders beyond that are counted without their address
+KINDS_A_MINUTE = 50  # gathered rows; senders beyond that are counted without their address
+TRAFFIC_WRITTEN_EVERY = 60.0  # seconds
+ROWS_UNTIL_TIDIED = 1000
 ACCOUNTS_AT_ONCE = 5000  # whose notices are counted in one second
 LONGEST_WXID = 64  # characters
 FORMS_REMEMBERED = 10_000
@@ -136,7 +139,7 @@ class _Page:
         self.samples = (earlier.samples + self.samples)[:SAMPLES_AT_ONCE]
 
     def _sum_of(self, kind: _Kind, received_at: datetime) -> _Sum:
-        if kind not in self.gathered and len(self.gathered) >= KINDS_AT_ONCE:
+        if kind not in self.gathered and len(self.gathered) >= KINDS_A_MINUTE:
             kind = kind._replace(address="", reason="")
         return self.gathered.setdefault(kind, _Sum(received_at))
 
@@ -148,6 +151,7 @@ class Ledger:
         self._write = write
         self._page = _Page()
         self._book = _Book()
+        self._traffic_at = 0.0
 
     def start(self) -> None:
         self._writing = asyncio.create_task(self._keep_writing())
@@ -156,6 +160,7 @@ class Ledger:
         """Write what has gathered; while the database is away, that is lost."""
         self._writing.cancel()
         await asyncio.gather(self._writing, return_exceptions=True)
+        self._traffic_at = 0.0
         await self._write_page()
 
     def note(self, fate: Fate) -> None:
@@ -182,10 +187,20 @@ class Ledger:
             await asyncio.sleep(WRITTEN_EVERY)
             await self._write_page()
 
+    def _traffic_is_due(self) -> bool:
+        """It is counted by the hour, so it need not be written every second, for each of very many accounts."""
+        now = time.monotonic()
+        if now < self._traffic_at:
+            return False
+        self._traffic_at = now + TRAFFIC_WRITTEN_EVERY
+        return True
+
     async def _write_page(self) -> None:
         if not self._page:
             return
         page, self._page = self._page, _Page()
+        if not self._traffic_is_due():
+            page.traffic, self._page.traffic = self._page.traffic, page.traffic
         book = self._book
         try:
             await self._write(lambda: book.write(page))
@@ -204,6 +219,7 @@ class _Book:
     def __init__(self) -> None:
         self._rows: dict[_Kind, int] = {}
         self._forms: set[tuple[int, str]] = set()
+        self._written = 0  # rows of the log, since it was tidied
         self._tidied_at = datetime.min.replace(tzinfo=UTC)
 
     @transaction.atomic
@@ -212,18 +228,26 @@ class _Book:
         kept = {fate.body_id for fate in page.rows if fate.body_id}
         kept = set(UnreadBody.objects.filter(pk__in=kept).values_list("pk", flat=True)) if kept else kept
         Callback.objects.bulk_create(_row_of(fate, kept) for fate in page.rows)
+        self._forget_rows_of_earlier_minutes(page)
         for kind, its_sum in page.gathered.items():
             self._gather(kind, its_sum)
-        for (app_id, slot, within), count in page.times.items():
-            _count(AnswerTime.objects.all(), {"app_id": app_id, "slot": slot, "within": within}, callbacks=count)
+        _add_up(AnswerTime, ("app_id", "slot", "within"), "callbacks", page.times)
         self._count_traffic(page.traffic)
         for app_id, received_at, notice in page.samples:
             self._keep_sample(app_id, received_at, notice)
-        if kept or timezone.now() - self._tidied_at > TIDIED_EVERY:
+        self._written += len(page.rows)
+        if kept or self._written >= ROWS_UNTIL_TIDIED or timezone.now() - self._tidied_at > TIDIED_EVERY:
             tidy(timezone.now())
-            self._tidied_at = timezone.now()
+            self._written, self._tidied_at = 0, timezone.now()
+
+    def _forget_rows_of_earlier_minutes(self, page: _Page) -> None:
+        if page.gathered:
+            since = min(kind.minute for kind in page.gathered) - timedelta(minutes=1)
+            self._rows = {kind: pk for kind, pk in self._rows.items() if kind.minute >= since}
 
     def _gather(self, kind: _Kind, its_sum: _Sum) -> None:
+        if kind not in self._rows and sum(other.minute == kind.minute for other in self._rows) >= KINDS_A_MINUTE:
+            kind = kind._replace(address="", reason="")
         counts = {name: its_sum.counts[name] for name in COUNTS}
         more = {name: F(name) + count for name, count in counts.items()}
         slowest = Greatest("milliseconds", its_sum.milliseconds)
@@ -240,8 +264,8 @@ class _Book:
             milliseconds=its_sum.milliseconds,
             **counts,
         )
-        self._rows = {other: pk for other, pk in self._rows.items() if other.minute >= kind.minute - timedelta(minutes=1)}
         self._rows[kind] = row.pk
+        self._written += 1
 
     def _count_traffic(self, traffic: Counter[_Account]) -> None:
         """Of the accounts that are known. One that was never called is none yet."""
@@ -250,9 +274,8 @@ class _Book:
         if wxids:
             accounts = Account.objects.filter(app__in={app_id for app_id, _, _ in traffic}, wxid__in=wxids)
             known = {(app_id, wxid): pk for pk, app_id, wxid in accounts.values_list("pk", "app_id", "wxid")}
-        for (app_id, wxid, slot), count in traffic.items():
-            if pk := known.get((app_id, wxid)):
-                _count(AccountTraffic.objects.all(), {"account_id": pk, "slot": slot}, notices=count)
+        counts = {(pk, slot): count for (app_id, wxid, slot), count in traffic.items() if (pk := known.get((app_id, wxid)))}
+        _add_up(AccountTraffic, ("account_id", "slot"), "notices", counts)
 
     def _keep_sample(self, app_id: int, received_at: datetime, notice: Any) -> None:
         try:
@@ -269,8 +292,9 @@ class _Book:
             app_id=app_id, form=form, defaults={"received_at": received_at, "body": vault.seal(content)}
         )
         of_app = NoticeSample.objects.filter(app=app_id).order_by("-id")
-        too_many = list(of_app.values_list("pk", flat=True)[NoticeSample.KEPT_PER_APP :])
-        NoticeSample.objects.filter(pk__in=too_many).delete()
+        if too_many := list(of_app.values_list("pk", flat=True)[NoticeSample.KEPT_PER_APP :]):
+            NoticeSample.objects.filter(pk__in=too_many).delete()
+            self._forms.clear()  # one that was let go is taken again
 
 
 def tidy(now: datetime) -> None:
@@ -300,11 +324,25 @@ def _row_of(fate: Fate, kept: Collection[int]) -> Callback:
     )
 
 
-def _count(counts: QuerySet[Any], key: dict[str, Any], **more: int) -> None:
-    """Add to the row of this key, which is made where it is missing."""
-    [(name, count)] = more.items()
-    if not counts.filter(**key).update(**{name: F(name) + count}):
-        counts.create(**key, **more)
+def _add_up(model: type[Model], key: tuple[str, ...], name: str, counts: Mapping[tuple[Any, ...], int]) -> None:
+    """Add these counts to the rows of their keys, which are made where they are missing.
+
+    Written by hand, since the ORM can't add to what is there: it takes two statements for each, of which the second fails
+    where another process was faster. In order of the keys, so that two processes don't wait for each other.
+    """
+    table = connection.ops.quote_name(model._meta.db_table)
+    columns = ", ".join((*key, name))
+    values = ", ".join(["%s"] * (len(key) + 1))
+    statement = (
+        f"INSERT INTO {table} ({columns}) VALUES ({values})"  # noqa: S608  # names of our own
+        f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {name} = {table}.{name} + excluded.{name}"
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, [[*map(_as_stored, row), counts[row]] for row in sorted(counts)])
+
+
+def _as_stored(value: Any) -> Any:
+    return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
 
 
 def _milliseconds(seconds: float | None) -> int | None:

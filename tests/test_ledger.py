@@ -164,7 +164,7 @@ def test_a_flood_of_callbacks_with_calls_is_counted_in_full_though_not_in_rows_o
 
 def test_a_flood_from_many_addresses_is_counted_in_full_in_few_rows() -> None:
     with_ledger(noting(*[fate(None, Result.UNKNOWN, address=f"2001:db8::{number:x}") for number in range(3000)]))
-    assert Callback.objects.count() <= ledger_module.KINDS_AT_ONCE + 1
+    assert Callback.objects.count() <= ledger_module.KINDS_A_MINUTE + 1
     assert sum(row.callbacks for row in Callback.objects.all()) == 3000
 
 
@@ -226,7 +226,7 @@ def test_a_page_that_was_not_written_leaves_no_trace_in_what_is_remembered(app: 
 @pytest.mark.usefixtures("impatient")
 def test_what_waits_for_the_database_is_bounded(app: VendorApp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger_module, "ROWS_KEPT_WAITING", 30)
-    monkeypatch.setattr(ledger_module, "KINDS_AT_ONCE", 10)
+    monkeypatch.setattr(ledger_module, "KINDS_A_MINUTE", 10)
     monkeypatch.setattr(ledger_module, "ACCOUNTS_AT_ONCE", 10)
 
     async def run() -> tuple[int, ...]:

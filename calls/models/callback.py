@@ -12,12 +12,20 @@ from .vendor_app import VendorApp
 
 class CallbackManager(models.Manager["Callback"]):
     def let_go(self, before: datetime, most: int) -> int:
-        """Delete what was received before this moment, and the oldest rows beyond this many; how many that were."""
-        newest_to_go = self.order_by("-id").values_list("pk", flat=True)[most : most + 1].first()
-        gone = models.Q(received_at__lt=before)
-        if newest_to_go is not None:
-            gone |= models.Q(pk__lte=newest_to_go)
-        return self.filter(gone).delete()[0]
+        """Delete what was received before this moment, and the oldest rows beyond this many; how many that were.
+
+        Of requests to unknown addresses far fewer are kept: anybody can send them, and they must not drive out the others.
+        """
+        unknown = models.Q(app=None)
+        return (
+            self.filter(received_at__lt=before).delete()[0]
+            + self._let_go_of_the_oldest(unknown, max(1, most // 10))
+            + self._let_go_of_the_oldest(~unknown, most)
+        )
+
+    def _let_go_of_the_oldest(self, which: models.Q, most: int) -> int:
+        newest_to_go = self.filter(which).order_by("-id").values_list("pk", flat=True)[most : most + 1].first()
+        return self.filter(which, pk__lte=newest_to_go).delete()[0] if newest_to_go is not None else 0
 
 
 class Callback(models.Model):

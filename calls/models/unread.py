@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from django.db import models
@@ -7,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from .. import vault
 from .vendor_app import VendorApp
+
+logger = logging.getLogger(__name__)
 
 
 class UnreadBodyManager(models.Manager["UnreadBody"]):
@@ -33,9 +36,14 @@ class UnreadBodyManager(models.Manager["UnreadBody"]):
         gone, total = [], 0
         newest_first = self.order_by("-received_at", "-id").values_list("pk", "received_at", "size")
         for number, (pk, received_at, size) in enumerate(newest_first, start=1):
-            total += size
-            if number > most or total > most_bytes or received_at < before:
+            # The newest stays however large it is, and one that is too large costs no older one.
+            fits = number == 1 or (number <= most and total + size <= most_bytes)
+            if fits and received_at >= before:
+                total += size
+            else:
                 gone.append(pk)
+        if gone:
+            logger.warning("%d of the callbacks that could not be read are kept no longer, for their age or size", len(gone))
         for start in range(0, len(gone), 500):
             self.filter(pk__in=gone[start : start + 500]).delete()
         return len(gone)
