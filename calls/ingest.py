@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import Error as DatabaseError
 from django.db import connection
 
 from . import metrics
@@ -32,11 +31,13 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 PREFIX = "/callbacks/"
 LARGEST_BODY = 1024 * 1024  # bytes
+LONGEST_ADDRESS = 64  # characters
 APPS_REREAD_EVERY = 1.0  # seconds
 UNKNOWN_LOOKED_FOR_EVERY = 0.1  # seconds
 
 Result = Callback.Result
 ACCEPTED = (200, b'{"errcode": 0}')
+OF_THE_BUDGET = (200, 503)  # what else is refused can't be told from a stranger's, and brings nothing
 ANSWERS = {
     Result.UNKNOWN: (404, b'{"errcode": 404, "message": "unknown callback address"}'),
     Result.NOT_ADMITTED: (403, b'{"errcode": 403, "message": "this address is not on the allowlist"}'),
@@ -68,8 +69,8 @@ class Ingest:
         self._intake = Intake(self._sender_to)
 
     async def start(self) -> None:
-        """Raises: AnotherKey; OSError where the spool can't be opened."""
-        await self._reread_apps()
+        """Raises: AnotherKey; OSError where the spool can't be opened; django.db.Error where no address can be known."""
+        await self._read_apps()
         await self._intake.start()
         self._stalls.start()
         self._rereading = asyncio.create_task(self._keep_rereading())
@@ -82,14 +83,14 @@ class Ingest:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         seconds, received_at = self._stalls.watch(), datetime.now(UTC)
         sender = await self._sender(scope["path"][len(PREFIX) :].rstrip("/"))
-        arrival = Arrival(sender, scope["client"][0] if scope.get("client") else "", received_at, seconds)
+        arrival = Arrival(sender, scope["client"][0][:LONGEST_ADDRESS] if scope.get("client") else "", received_at, seconds)
         status, body = await self._answer(arrival, scope, receive)
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         if status == 405:
             headers.append((b"allow", b"POST"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
-        if sender:
+        if sender and status in OF_THE_BUDGET:
             self._intake.ledger.note_answer(sender.app.pk, received_at, seconds())
             metrics.CALLBACK_SECONDS.observe(seconds())
 
@@ -106,11 +107,13 @@ class Ingest:
         if body is None:
             return self._refuse(Result.TOO_LARGE, arrival)
         opened = await sender.open_aside(body, arrival.received_at)
-        letter = Letter(sender.app.pk, arrival.received_at, arrival.address, body)
+        names = (sender.app.name, sender.app.app_id)
+        letter = Letter(sender.app.pk, names, arrival.received_at, arrival.address, body)
         try:
             await self._intake.take_in(letter, opened, arrival.seconds)
-        except NotStored:
-            return self._refuse(Result.NOT_STORED, arrival)
+        except NotStored:  # put on record by the intake, once it is known what became of it
+            metrics.CALLBACKS.labels(Result.NOT_STORED.value).inc()
+            return ANSWERS[Result.NOT_STORED]
         for kind, count in opened.types.items():
             metrics.NOTICES.labels(kind).inc(count)
         metrics.CALLBACKS.labels("unreadable" if opened.batch.unread else "read").inc()
@@ -147,7 +150,7 @@ class Ingest:
     async def _reread_apps(self) -> None:
         try:
             await self._read_apps()
-        except DatabaseError as error:
+        except Exception as error:
             logger.error("the vendor apps could not be read; going on with those known: %s", error)
 
     async def _read_apps(self) -> None:

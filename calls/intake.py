@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
@@ -15,7 +15,7 @@ from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from . import metrics
+from . import backlog, metrics
 from .ledger import Fate, Ledger
 from .models import Callback
 from .receive import Batch, Receipt
@@ -47,19 +47,30 @@ class Letter:
     """A callback as it came: all that is needed to take it in later."""
 
     app_id: int
+    app_names: tuple[str, str]  # by which it is known again: ours, and the vendor's app_id
     received_at: datetime  # UTC
     address: str
     body: bytes
 
+    def is_to(self, sender: Sender | None) -> bool:
+        """Whether this is the vendor app that it came to, and not one of another database with the same id."""
+        return sender is not None and bool(set(self.app_names) & {sender.app.name, sender.app.app_id})
+
     def packed(self) -> bytes:
-        head = {"app": self.app_id, "received_at": self.received_at.isoformat(), "address": self.address}
+        head = {
+            "app": self.app_id,
+            "names": self.app_names,
+            "received_at": self.received_at.isoformat(),
+            "address": self.address,
+        }
         return json.dumps(head).encode() + b"\n" + self.body
 
     @classmethod
     def unpacked(cls, content: bytes) -> Letter:
         line, _, body = content.partition(b"\n")
         head = json.loads(line)
-        return cls(head["app"], datetime.fromisoformat(head["received_at"]), head["address"], body)
+        received_at = datetime.fromisoformat(head["received_at"])
+        return cls(head["app"], (head["names"][0], head["names"][1]), received_at, head["address"], body)
 
 
 @dataclass(eq=False)
@@ -67,10 +78,17 @@ class _Waiting:
     """A callback that isn't known to be stored yet."""
 
     size: int  # bytes
+    letter: Letter | None = None  # these two until it is in the spool
+    opened: Opened | None = None
     receipt: asyncio.Future[Receipt] | None = None  # of the writer, where it was asked first and may still store it
     place: asyncio.Future[Place] | None = None  # in the spool, where it has to wait there
     seconds: float | None = None  # until it was answered
     stored: Receipt | None = None  # once it was worked in
+
+    def forget_if_kept(self, place: asyncio.Future[Place]) -> None:
+        """What is in the spool needs no room in memory."""
+        if not place.cancelled() and place.exception() is None:
+            self.letter = self.opened = None
 
 
 @dataclass(eq=False)
@@ -78,6 +96,7 @@ class _Piece:
     """A callback that is being worked in."""
 
     waiting: _Waiting
+    place: Place
     letter: Letter
     opened: Opened
 
@@ -110,13 +129,13 @@ class Intake:
         self._writer.start()
         self.ledger.start()
         self._wake = asyncio.Event()
-        metrics.SPOOLED.set_function(lambda: len(self._backlog))
         for place in left_over:
             known: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
             known.set_result(place)
             self._backlog[_Waiting(place.length, place=known)] = known
         if self._backlog:
             self._wake.set()
+        backlog.note(len(self._backlog))
         self._working_in = asyncio.create_task(self._keep_working_in())
 
     async def stop(self) -> None:
@@ -126,6 +145,7 @@ class Intake:
         await self.ledger.stop()
         await self._writer.stop()
         await self._spool.close()
+        backlog.note(0)
 
     async def take_in(self, letter: Letter, opened: Opened, answered: Callable[[], float]) -> None:
         """Once this returns, what the callback brought is on disk: in the database, or as it came in the spool.
@@ -139,8 +159,8 @@ class Intake:
             self.ledger.note(fate)
             self.ledger.note_notices(letter.app_id, letter.received_at, opened.accounts, opened.samples)
             return
-        waiting = _Waiting(len(letter.body))
-        found = self._put_aside(waiting, letter) if self._backlog else await self._ask_writer(waiting, letter, batch)
+        waiting = _Waiting(len(letter.body), letter, opened)
+        found = self._put_aside(waiting, letter) if self._backlog else await self._ask_writer(waiting, letter, opened)
         if not isinstance(found, Receipt):
             await self._wait_for_spool(found)
         waiting.seconds = answered()
@@ -153,12 +173,12 @@ class Intake:
             logger.error("the spool did not take a callback: %s", place.exception() if place.done() else "too slow")
             raise NotStored
 
-    async def _ask_writer(self, waiting: _Waiting, letter: Letter, batch: Batch) -> Receipt | asyncio.Future[Place]:
+    async def _ask_writer(self, waiting: _Waiting, letter: Letter, opened: Opened) -> Receipt | asyncio.Future[Place]:
         """Returns: what was stored, if it was in time, else its place in the spool.
 
         Raises: NotStored, for a bad batch that could not even be kept as unread.
         """
-        waiting.receipt = self._writer.submit(batch)
+        waiting.receipt = self._writer.submit(opened.batch)
         self._with_writer[waiting] = letter
         try:
             # Waited for, not timed out: a timeout would cancel it, and the batch may be stored in any case.
@@ -167,16 +187,22 @@ class Intake:
             if error is None:
                 return waiting.receipt.result()
             if waiting.place is None and not (is_away(error) or isinstance(error, TimeoutError)):
-                with contextlib.suppress(DatabaseError):  # away by now: then it is found out again, from the spool
-                    return await self._keep_as_unread(letter, error)
+                with contextlib.suppress(DatabaseError, TimeoutError):  # away by now: found out again, from the spool
+                    async with asyncio.timeout(DATABASE_WITHIN):
+                        return await self._keep_as_unread(letter, opened, error)
             return waiting.place or self._put_all_aside(waiting)
+        except NotStored:
+            self._note_lost(letter)
+            raise
         finally:
             self._with_writer.pop(waiting, None)
 
     def _put_aside(self, waiting: _Waiting, letter: Letter) -> asyncio.Future[Place]:
         """Have it wait in the spool. Nothing is awaited here, so that whatever comes next comes after it."""
         waiting.place = place = asyncio.ensure_future(self._spool.append(letter.packed()))
+        place.add_done_callback(waiting.forget_if_kept)
         self._backlog[waiting] = place
+        backlog.note(len(self._backlog))
         self._wake.set()
         return place
 
@@ -186,13 +212,15 @@ class Intake:
         late = {other: letter for other, letter in self._with_writer.items() if not other.place}
         return {other: self._put_aside(other, letter) for other, letter in late.items()}[waiting]
 
-    async def _keep_as_unread(self, letter: Letter, error: BaseException) -> Receipt:
+    async def _keep_as_unread(self, letter: Letter, opened: Opened, error: BaseException) -> Receipt:
         """What the database refuses, though it is there, is kept for somebody to look at and replay.
 
         Raises: NotStored; django.db.Error where the database is away now.
         """
         why = f"it could not be stored: {type(error).__name__}"
         kept = Batch(letter.app_id, letter.received_at, 0, unread=letter.body, unread_reason=why)
+        if opened.samples:  # it could be opened: then only its notices of calls are kept, and no chat message
+            kept = replace(kept, unread=json.dumps(opened.samples).encode(), unread_opened=True)
         try:
             return await self._writer.submit(kept)
         except Exception as again:
@@ -243,8 +271,10 @@ class Intake:
             if is_away(error):
                 raise error
             await self._keep_at_least(piece, error)
+        await self._strike(pieces)
         for waiting in group:
             del self._backlog[waiting]
+        backlog.note(len(self._backlog))
         for piece in pieces:
             if piece.waiting.stored:
                 self._note(piece.letter, piece.opened, piece.waiting.stored, piece.waiting.seconds, spooled=True)
@@ -257,27 +287,56 @@ class Intake:
                 waiting.stored = waiting.receipt.result()
         try:
             place = await self._backlog[waiting]
-        except OSError:
-            return None  # the spool did not take it, and so it was answered
+        except Exception:
+            self._note_without_spool(waiting)
+            return None
         waiting.size = place.length
         try:
             letter = Letter.unpacked(await self._spool.read(place))
         except (OSError, InvalidToken, ValueError):
-            logger.exception("a callback was lost: the spool does not hold it any more")
+            logger.exception("a callback in the spool can't be read")
+            await self._set_aside(place)
             return None
         sender = await self._sender_of(letter.app_id)
-        if sender:
-            opened = await sender.open_aside(letter.body, letter.received_at)
-        else:
+        if sender is None:
             why = "nothing is known of its vendor app any more that could open it"
-            opened = Opened(Batch(letter.app_id, letter.received_at, 0, unread=letter.body, unread_reason=why))
-        return _Piece(waiting, letter, opened)
+            batch = Batch(letter.app_id, letter.received_at, 0, unread=letter.body, unread_reason=why)
+            return _Piece(waiting, place, letter, Opened(batch))
+        if not letter.is_to(sender):
+            logger.error("a callback in the spool came to a vendor app of another database")
+            await self._set_aside(place)
+            return None
+        return _Piece(waiting, place, letter, await sender.open_aside(letter.body, letter.received_at))
+
+    def _note_without_spool(self, waiting: _Waiting) -> None:
+        """The spool did not take it. If the writer stored it late, that is what the log says."""
+        if waiting.letter and waiting.opened:
+            if waiting.stored:
+                self._note(waiting.letter, waiting.opened, waiting.stored, waiting.seconds)
+            else:
+                self._note_lost(waiting.letter)
 
     async def _keep_at_least(self, piece: _Piece, error: BaseException) -> None:
         try:
-            piece.waiting.stored = await self._keep_as_unread(piece.letter, error)
+            piece.waiting.stored = await self._keep_as_unread(piece.letter, piece.opened, error)
         except NotStored:
-            logger.exception("a callback to vendor app %s was lost: it can't be stored", piece.letter.app_id)
+            logger.exception("a callback to vendor app %s can't be stored", piece.letter.app_id)
+            await self._set_aside(piece.place)
+
+    async def _set_aside(self, place: Place) -> None:
+        try:
+            await self._spool.set_aside(place)
+        except OSError:
+            logger.exception("a callback was lost: it could not be set aside")
+        else:
+            logger.error("it was set aside, and is tried again at the next start")
+
+    async def _strike(self, pieces: Sequence[_Piece]) -> None:
+        """Have the spool remember that these were worked in; else the next start does it again, and finds it done."""
+        try:
+            await self._spool.strike([piece.place for piece in pieces])
+        except OSError:
+            logger.exception("callbacks that were stored could not be struck off the spool")
 
     async def _empty_spool(self) -> None:
         try:
@@ -293,6 +352,9 @@ class Intake:
                 f"callbacks wait in {settings.DATA_DIR} that were encrypted under another SECRET_KEY. "
                 "Start with that key once, or move the files spool.* away."
             ) from None
+
+    def _note_lost(self, letter: Letter) -> None:
+        self.ledger.note(Fate(Callback.Result.NOT_STORED, letter.received_at, letter.address, letter.app_id))
 
     def _note(self, letter: Letter, opened: Opened, stored: Receipt, seconds: float | None, spooled: bool = False) -> None:
         """Put it on record what became of a callback."""

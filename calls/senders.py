@@ -64,7 +64,7 @@ class Sender:
         if reading.unread:
             why = "; ".join(dict.fromkeys(reading.reasons))
             logger.warning("%d notices to %s made no sense and are kept: %s", len(reading.unread), app.name, why)
-            unread = json.dumps(reading.unread).encode()
+            unread = json.dumps(reading.unread, ensure_ascii=False).encode("utf-8", "surrogatepass")
             batch = replace(batch, unread=unread, unread_opened=True, unread_reason=why)
         return Opened(batch, reading.types, reading.accounts, reading.samples)
 

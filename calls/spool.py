@@ -1,8 +1,9 @@
 """The spool: a file in which callbacks wait, encrypted, while the database can't take them.
 
 A record is its length and its CRC-32 (4 bytes each, big-endian), then its content. Records follow one another from the
-beginning, and behind the last one stand 8 zeros. So what was forgotten, or could not be written whole, never comes back; and
-a record that was being written when the machine stopped is told from a whole one: nobody was told that it was safe.
+beginning, and behind the last one stand 8 zeros. The length's first bit says that a record was worked in. A record that was
+being written when the machine stopped makes no sense: nobody was told that it was safe. One that was damaged later is
+skipped; then, and where anything else stands behind the last record, the file is copied before it is used again.
 
 The file's first megabytes are reserved on disk at the start, so that callbacks are kept on a disk that is full, too.
 """
@@ -14,9 +15,11 @@ import fcntl
 import itertools
 import logging
 import os
+import re
 import struct
+import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +32,14 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 RESERVED = 16 * 1024 * 1024  # bytes: a call takes about 1,000
+PIECE = 1024 * 1024  # bytes read or written at once
+
+ASIDE = "spool.aside"
+_NUMBERED = re.compile(r"spool\.\d+")
 
 _HEAD = struct.Struct(">II")
 _END = bytes(_HEAD.size)
+_WORKED_IN = 1 << 31  # a bit of the length
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,8 @@ class Place:
 class Spool:
     """Open and close it with the server. For one event loop; the file is touched in a thread of the spool's own.
 
-    Each process has a file of its own: the first that no other one holds, so that what a dead one left is found.
+    Each process has a file of its own: the first that no other one holds. What others that are gone left behind in theirs,
+    and what was set aside, is moved into it at the start.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -82,6 +91,14 @@ class Spool:
         """
         return await self._in_thread(lambda: vault.unseal(os.pread(self._file, place.length, place.start)))
 
+    async def strike(self, places: Sequence[Place]) -> None:
+        """Mark these records as worked in, so that no later start does it again. Raises: OSError."""
+        await self._in_thread(lambda: self._strike(places))
+
+    async def set_aside(self, place: Place) -> None:
+        """Keep a record that can't be worked in, in a file of its own; the next start tries it again. Raises: OSError."""
+        await self._in_thread(lambda: self._set_aside(place))
+
     async def clear(self) -> None:
         """Forget every record. Raises: OSError."""
         await self._in_thread(self._clear)
@@ -105,14 +122,48 @@ class Spool:
                 os.posix_fallocate(self._file, 0, RESERVED)
         except OSError as error:
             logger.error("no room could be reserved for callbacks that wait for the database: %s", error.strerror)
-        places = list(_places_in(self._file))
-        self._end = places[-1].start + places[-1].length if places else 0
+        found = _scan(self._file)
+        self._end = found.end
+        if found.damaged:
+            self._keep_a_copy()
+            _fill_with_zeros(self._file, self._end, os.fstat(self._file).st_size)
+        return found.places + self._adopt()
+
+    def _keep_a_copy(self) -> None:
+        """For whoever may mend it: some of it makes no sense."""
+        copy = self._folder / f"spool.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
+        size = os.fstat(self._file).st_size
+        try:
+            copy.write_bytes(os.pread(self._file, size, 0).rstrip(b"\0"))
+        except OSError as error:
+            logger.error("the spool is damaged in places, and could not be copied: %s", error.strerror)
+        else:
+            logger.error("the spool is damaged in places; it goes on with what is whole, and a copy is in %s", copy)
+
+    def _adopt(self) -> list[Place]:
+        """Move what others left into this file. In this order: after a crash in between it is there twice, and not lost."""
+        places: list[Place] = []
+        for path in sorted(self._folder.glob("spool.*")):
+            if path.name != ASIDE and not _NUMBERED.fullmatch(path.name):
+                continue
+            file = _open_alone(path)
+            if file is None:  # held by another process, or by this one
+                continue
+            try:
+                left = _scan(file).places
+                if left:
+                    places += self._write_sealed([os.pread(file, place.length, place.start) for place in left])
+                    _fill_with_zeros(file, 0, left[-1].start + left[-1].length)
+            finally:
+                os.close(file)
         return places
 
-    def _write(self, contents: list[bytes]) -> list[Place]:
+    def _write(self, contents: Sequence[bytes]) -> list[Place]:
+        return self._write_sealed([vault.seal(content) for content in contents])
+
+    def _write_sealed(self, contents: Sequence[bytes]) -> list[Place]:
         places, records = [], bytearray()
-        for content in contents:
-            sealed = vault.seal(content)
+        for sealed in contents:
             records += _HEAD.pack(len(sealed), zlib.crc32(sealed))
             places.append(Place(self._end + len(records), len(sealed)))
             records += sealed
@@ -121,9 +172,26 @@ class Spool:
         self._end += len(records)
         return places
 
+    def _strike(self, places: Sequence[Place]) -> None:
+        for place in places:
+            length = (place.length | _WORKED_IN).to_bytes(4)
+            _write_all(self._file, length, place.start - _HEAD.size)
+        os.fdatasync(self._file)
+
+    def _set_aside(self, place: Place) -> None:
+        sealed = os.pread(self._file, place.length, place.start)
+        file = os.open(self._folder / ASIDE, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            record = _HEAD.pack(len(sealed), zlib.crc32(sealed)) + sealed
+            _write_all(file, record + _END, _scan(file).end)
+            os.fdatasync(file)
+        finally:
+            os.close(file)
+
     def _clear(self) -> None:
         """With zeros, and not by cutting the file off, which would give the reserved room away."""
-        _write_all(self._file, bytes(min(self._end, RESERVED)), 0)
+        _fill_with_zeros(self._file, 0, min(self._end, RESERVED))
         if self._end > RESERVED:
             os.ftruncate(self._file, RESERVED)
         os.fdatasync(self._file)
@@ -134,15 +202,19 @@ class Spool:
 
 
 def _first_free(folder: Path) -> int:
-    for number in itertools.count():
-        file = os.open(folder / f"spool.{number}", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(file)
-        else:
-            return file
-    raise AssertionError("unreachable: there is no end of numbers")
+    files = (_open_alone(folder / f"spool.{number}") for number in itertools.count())
+    return next(file for file in files if file is not None)
+
+
+def _open_alone(path: Path) -> int | None:
+    """The file, locked; None where somebody else holds it."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return None
+    return file
 
 
 def _write_all(file: int, content: bytes | bytearray, start: int) -> None:
@@ -152,15 +224,49 @@ def _write_all(file: int, content: bytes | bytearray, start: int) -> None:
         rest, start = rest[written:], start + written
 
 
-def _places_in(file: int) -> Iterator[Place]:
-    """Every whole record, up to the first that is none."""
+def _fill_with_zeros(file: int, start: int, end: int) -> None:
+    for at in range(start, end, PIECE):
+        _write_all(file, bytes(min(PIECE, end - at)), at)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What stands in a file."""
+
+    places: list[Place]  # of the whole records that were not worked in
+    end: int  # of the last record, in bytes
+    damaged: bool  # whether anything stands there that is no whole record
+
+
+def _scan(file: int) -> _Found:
     size, start = os.fstat(file).st_size, 0
-    while start + _HEAD.size <= size:
-        length, checksum = _HEAD.unpack(os.pread(file, _HEAD.size, start))
-        start += _HEAD.size
-        if length == 0 or start + length > size:
-            return
-        if zlib.crc32(os.pread(file, length, start)) != checksum:
-            return
-        yield Place(start, length)
-        start += length
+    places: list[Place] = []
+    damaged = False
+    while (record := _record_at(file, start, size)) is not None:
+        place, is_whole, was_worked_in = record
+        if is_whole and not was_worked_in:
+            places.append(place)
+        if not is_whole:
+            following = _record_at(file, place.start + place.length, size)
+            if following is None or not following[1]:
+                break
+            damaged = True  # its length is right, since a whole one follows
+        start = place.start + place.length
+    return _Found(places, start, damaged or not _is_empty(file, start, size))
+
+
+def _record_at(file: int, start: int, size: int) -> tuple[Place, bool, bool] | None:
+    """Where its content stands, whether it is whole, and whether it was worked in; None where no record can begin."""
+    head = os.pread(file, _HEAD.size, start)
+    if len(head) < _HEAD.size:
+        return None
+    length, checksum = _HEAD.unpack(head)
+    place = Place(start + _HEAD.size, length & ~_WORKED_IN)
+    if place.length == 0 or place.start + place.length > size:
+        return None
+    is_whole = zlib.crc32(os.pread(file, place.length, place.start)) == checksum
+    return place, is_whole, bool(length & _WORKED_IN)
+
+
+def _is_empty(file: int, start: int, end: int) -> bool:
+    return not any(os.pread(file, min(PIECE, end - at), at).strip(b"\0") for at in range(start, end, PIECE))

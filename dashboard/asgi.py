@@ -10,6 +10,7 @@ from django.core.asgi import get_asgi_application
 pages = get_asgi_application()  # first: it loads the models that the imports below need
 
 from channels.auth import AuthMiddlewareStack
+from django.db import Error as DatabaseError
 
 from calls import ingest
 from calls.ingest import Ingest, Receive, Scope, Send
@@ -44,7 +45,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     hub.start()
     try:
         await callbacks.start()
-    except (AnotherKey, OSError) as error:
+    except (AnotherKey, DatabaseError, OSError) as error:
         await hub.stop()
         await send({"type": "lifespan.startup.failed", "message": f"Ringdesk can't start: {error}"})
         return

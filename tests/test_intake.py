@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,12 +15,14 @@ import pytest
 from django.db import DatabaseError, connection
 from pytest_django import Settings
 
+from calls import backlog
 from calls import intake as intake_module
 from calls import writer as writer_module
 from calls.intake import AnotherKey, Intake, Letter, NotStored
 from calls.models import Account, Call, Callback, UnreadBody, VendorApp
 from calls.receive import Batch, Receipt, Reception
 from calls.senders import Opened, Sender
+from calls.spool import Spool
 from calls.vendor import envelope
 from calls.vendor.sandbox import call_notice, chat_notice
 
@@ -78,7 +81,9 @@ class Desk:
     async def take_body(self, body: bytes, received_at: datetime | None = None, opened: Opened | None = None) -> Letter:
         assert self.sender
         began = time.monotonic()
-        letter = Letter(self.app_id, received_at or datetime.now(UTC), "192.0.2.7", body)
+        letter = Letter(
+            self.app_id, (self.sender.app.name, self.sender.app.app_id), received_at or datetime.now(UTC), "192.0.2.7", body
+        )
         opened = opened or self.sender.open(body, letter.received_at)
         try:
             await self.intake.take_in(letter, opened, lambda: time.monotonic() - began)
@@ -287,7 +292,8 @@ def test_a_batch_from_the_spool_that_the_database_refuses_is_kept_and_costs_no_o
     letter = asyncio.run(run())
     assert stored() == ["1", "2"]
     kept = UnreadBody.objects.get()
-    assert (kept.content, kept.received_at) == (letter.body, letter.received_at)
+    assert json.loads(kept.content) == [call("bad")]
+    assert (kept.opened, kept.received_at) == (True, letter.received_at)
     assert kept.reason == "it could not be stored: ValueError"
     row = Callback.objects.get(body=kept)
     assert (row.result, row.spooled) == ("unreadable", True)
@@ -400,6 +406,16 @@ def leave_in_spool(app: VendorApp, *voipids: str) -> None:
     Call.objects.all().delete()
 
 
+def restart(app: VendorApp) -> None:
+    """Another server, until nothing waits any more."""
+
+    async def run() -> None:
+        async with Desk(app).open() as desk:
+            await desk.worked_in()
+
+    asyncio.run(run())
+
+
 def test_what_a_server_left_in_the_spool_is_stored_by_the_next_one(app: VendorApp, own_data_folder: Path) -> None:
     voipids = [str(number) for number in range(250)]
     leave_in_spool(app, *voipids)
@@ -474,11 +490,75 @@ def test_a_damaged_record_costs_no_other(app: VendorApp, caplog: pytest.LogCaptu
 
     asyncio.run(again())
     assert stored() == ["1", "2"]
-    assert "a callback was lost: the spool does not hold it any more" in caplog.text
+    assert "a callback in the spool can't be read" in caplog.text
+    assert "it was set aside" in caplog.text
+
+
+def test_callbacks_of_another_database_wait_for_it_to_come_back(app: VendorApp, caplog: pytest.LogCaptureFixture) -> None:
+    """As after a start on a new database by mistake."""
+    leave_in_spool(app, "1")
+    VendorApp.objects.filter(pk=app.pk).update(name="of another database", app_id="another")
+    app.refresh_from_db()
+    restart(app)
+    assert stored() == []
+    assert "came to a vendor app of another database" in caplog.text
+    VendorApp.objects.filter(pk=app.pk).update(app_id="sandbox-app")
+    app.refresh_from_db()
+    restart(app)
+    assert stored() == ["1"]
+
+
+def test_callbacks_to_an_app_that_is_gone_wait_for_it_to_come_back(app: VendorApp) -> None:
+    leave_in_spool(app, "1")
+    pk = app.pk
+    Account.objects.all().delete()
+    app.delete()
+
+    restart(make_app())
+    assert stored() == []
+    app.pk = pk
+    app.save(force_insert=True)
+    restart(app)
+    assert stored() == ["1"]
+
+
+def test_a_start_after_a_crash_does_not_work_in_again_what_was_worked_in(
+    app: VendorApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crash(self: Spool) -> None:
+        raise OSError("the machine stops here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "clear", crash)
+        leave_in_spool(app, "1")
+        restart(app)
+    restart(app)
+    assert stored() == ["1"]
+    assert list(Callback.objects.values_list("calls", "duplicates")) == [(1, 0)]
+
+
+def test_pages_are_not_told_that_they_are_live_while_callbacks_wait(app: VendorApp) -> None:
+    async def run() -> None:
+        async with Desk(app).open() as desk:
+            assert backlog.waiting() == (0, None)
+            with locked_database():
+                before = datetime.now(UTC)
+                await desk.take(call("1"))
+                await desk.take(call("2"))
+                count, since = backlog.waiting()
+                assert count == 2
+                assert since
+                assert since >= before
+            await desk.worked_in()
+            assert backlog.waiting() == (0, None)
+
+    asyncio.run(run())
 
 
 def test_a_letter_survives_being_packed() -> None:
-    letter = Letter(7, datetime(2026, 11, 23, 8, 0, 0, 1, tzinfo=UTC), "2001:db8::1", b"\n\x00binary\nbody\n")
+    letter = Letter(
+        7, ("name", "id"), datetime(2026, 11, 23, 8, 0, 0, 1, tzinfo=UTC), "2001:db8::1", b"\n\x00binary\nbody\n"
+    )
     assert Letter.unpacked(letter.packed()) == letter
 
 

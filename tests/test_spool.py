@@ -231,7 +231,7 @@ def test_a_disk_without_room_to_reserve_is_said_and_does_not_stop_it(
     assert left_in(tmp_path) == [b"a callback"]
 
 
-def test_two_servers_take_two_files_and_what_a_dead_one_left_is_found(tmp_path: Path) -> None:
+def test_two_servers_take_two_files_and_what_a_dead_one_left_is_moved_over(tmp_path: Path) -> None:
     async def run() -> None:
         async with opened(tmp_path) as (first, _):
             await first.append(b"first")
@@ -239,11 +239,62 @@ def test_two_servers_take_two_files_and_what_a_dead_one_left_is_found(tmp_path: 
                 assert left_over == []
                 await second.append(b"second")
         async with opened(tmp_path) as (_, left_over):
-            assert left_over == [b"first"]
-            async with opened(tmp_path) as (_, of_the_dead_one):
-                assert of_the_dead_one == [b"second"]
+            assert left_over == [b"first", b"second"]
+            async with opened(tmp_path) as (_, nothing):
+                assert nothing == []
 
     asyncio.run(run())
+    assert left_in(tmp_path) == [b"first", b"second"]
+
+
+def test_what_was_struck_does_not_come_back(tmp_path: Path) -> None:
+    async def strike(spool: Spool) -> None:
+        places = [await spool.append(b"%d" % number) for number in range(4)]
+        await spool.strike([places[0], places[2]])
+        assert await spool.read(places[2]) == b"2"
+
+    with_spool(tmp_path, strike)
+    assert left_in(tmp_path) == [b"1", b"3"]
+
+
+def test_what_was_set_aside_comes_back_at_the_next_start(tmp_path: Path) -> None:
+    async def set_aside(spool: Spool) -> None:
+        places = [await spool.append(b"%d" % number) for number in range(3)]
+        for place in places[:2]:
+            await spool.set_aside(place)
+        await spool.clear()
+
+    with_spool(tmp_path, set_aside)
+    assert left_in(tmp_path) == [b"0", b"1"]
+    assert left_in(tmp_path) == [b"0", b"1"]  # moved once
+
+
+@pytest.mark.parametrize("at", [0, 20])  # in its checksum; in its content
+def test_a_record_that_was_damaged_costs_no_other_and_a_copy_is_kept(
+    tmp_path: Path, at: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(tmp_path, b"1", b"2", b"3")
+    content = bytearray(file_in(tmp_path).read_bytes())
+    second = 8 + int.from_bytes(content[:4])
+    content[second + 4 + at] ^= 1
+    file_in(tmp_path).write_bytes(content)
+    assert left_in(tmp_path) == [b"1", b"3"]
+    assert "damaged" in caplog.text
+    [copy] = tmp_path.glob("spool.damaged-*")
+    assert copy.read_bytes() == bytes(content).rstrip(b"\0")
+
+
+def test_records_behind_one_whose_length_was_damaged_are_kept_in_a_copy(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(tmp_path, b"1", b"2", b"3")
+    content = bytearray(file_in(tmp_path).read_bytes())
+    content[0:8] = bytes(8)
+    file_in(tmp_path).write_bytes(content)
+    assert left_in(tmp_path) == []
+    assert "damaged" in caplog.text
+    [copy] = tmp_path.glob("spool.damaged-*")
+    assert copy.read_bytes() == bytes(content).rstrip(b"\0")
 
 
 def test_what_waits_can_not_be_read_from_the_disk(tmp_path: Path) -> None:

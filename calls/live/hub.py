@@ -23,7 +23,7 @@ from channels.layers import get_channel_layer
 from django.db import close_old_connections
 from django.utils import timezone
 
-from .. import metrics
+from .. import backlog, metrics
 from ..models.person import Sight
 from . import checks, publish, render
 from .checks import Assignments, Versions
@@ -37,6 +37,7 @@ BEAT_EVERY = 2.0  # seconds
 BOARDS_RENEWED_EVERY = 5.0  # seconds; those that can't show everything
 RIGHTS_CHECKED_EVERY = 1.0  # seconds
 CALLS_COMPARED_EVERY = 1.5  # seconds
+TRUSTED_FOR = 6.0  # seconds after rights and calls were last compared
 SUBSCRIPTION_RENEWED_EVERY = 60.0  # seconds; channel layers let subscriptions expire after a day
 SILENCE_ALLOWED = 20.0  # seconds, of pages that have spoken
 
@@ -57,6 +58,7 @@ class Hub:
         self._missed: set[int] = set()  # calls that were found to be drawn otherwise than they are, at the last comparison
         self._receipts = Receipts()
         self._failing: set[str] = set()  # work that failed and has not succeeded since; no page is told that it is live
+        self._worked_at: dict[str, float] = {}  # by the event loop's clock, since a query may also hang without an error
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -65,6 +67,7 @@ class Hub:
         self._thread = ThreadPoolExecutor(1, "render")
         publish.bind(asyncio.get_running_loop())
         for work in (self._listen, self._deliver, self._check_rights, self._compare_calls):
+            self._worked_at[work.__name__] = _clock()
             self._tasks.append(asyncio.create_task(self._forever(work)))
         self._tasks.append(asyncio.create_task(self._receipts.keep_storing()))
 
@@ -105,6 +108,7 @@ class Hub:
 
     def _works(self, work: Callable[[], Awaitable[None]]) -> None:
         self._failing.discard(work.__name__)
+        self._worked_at[work.__name__] = _clock()
 
     async def _listen(self) -> None:
         """Take changes from the channel layer."""
@@ -146,7 +150,7 @@ class Hub:
         renew_at = _clock() + BOARDS_RENEWED_EVERY
         while True:
             await self._something_to_do(beat_at)
-            if self._newcomers:
+            if self._boards_are_due():
                 await self._deliver_boards()
             if self._changed:
                 await self._deliver_cards()
@@ -158,9 +162,18 @@ class Hub:
                 self._newcomers |= self._cut_short
                 renew_at = _clock() + BOARDS_RENEWED_EVERY
 
+    def _boards_are_due(self) -> bool:
+        """A board makes a page live, so none is sent while calls wait on disk that it can't show."""
+        return bool(self._newcomers) and not backlog.waiting()[0]
+
+    def _can_be_trusted(self) -> bool:
+        """Whether pages show all that there is: nothing fails, nothing hangs, nothing waits on disk."""
+        checked = (self._worked_at[work.__name__] for work in (self._check_rights, self._compare_calls))
+        return not self._failing and not backlog.waiting()[0] and _clock() - min(checked) < TRUSTED_FOR
+
     async def _something_to_do(self, beat_at: float) -> None:
         """Wait until a change or a newcomer arrives, a card changes by the clock, or a beat is due."""
-        if not self._changed and not self._newcomers:
+        if not self._changed and not self._boards_are_due():
             due = beat_at - _clock()
             if self._by_time:
                 due = min(due, (self._by_time[0][0] - timezone.now()).total_seconds())
@@ -176,10 +189,9 @@ class Hub:
                     self._changed.add(pk)
 
     async def _deliver_boards(self) -> None:
+        await self._note_assignments()
         newcomers, self._newcomers = self._newcomers, set()
         try:
-            if self._assignments is None:
-                self._assignments = await self._in_thread(checks.assignments)
             if self._drawn is None:
                 self._drawn = await self._in_thread(checks.active_versions)
             rendered = await self._in_thread(render.boards, {socket.audience for socket in newcomers})
@@ -194,6 +206,13 @@ class Hub:
                 continue
             socket.put(texts[socket.audience])
             (self._cut_short.add if socket.audience in rendered.cut_short else self._cut_short.discard)(socket)
+
+    async def _note_assignments(self) -> None:
+        """As the boards that are drawn next will show them. Where they are others than before, everybody gets one."""
+        assignments = await self._in_thread(checks.assignments)
+        if assignments != self._assignments:
+            self._assignments = assignments
+            self._newcomers |= self._sockets
 
     async def _deliver_cards(self) -> None:
         changed, self._changed = self._changed, set()
@@ -234,7 +253,7 @@ class Hub:
         """Show every page that it is live, and close those that no longer answer."""
         audiences = {socket.audience for socket in self._sockets}
         self._numbers = Counter({audience: self._numbers[audience] for audience in audiences})
-        if not self._failing:
+        if self._can_be_trusted():
             texts = self._numbered(dict.fromkeys(audiences, ""))
             for socket in self._sockets - self._newcomers:
                 socket.put(texts[socket.audience])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,7 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.factory import PASSWORD
 from tests.server import Server
 
-WITHIN = 5  # seconds
+WITHIN = 10  # seconds
 
 
 @contextmanager
@@ -31,9 +32,13 @@ def socket_of(
 
 
 def next_with(socket: ClientConnection, text: str) -> str:
-    """The next message that holds this text; others, such as signs of life, are passed over."""
+    """The next message that holds this text; others, such as signs of life, are passed over.
+
+    Raises: TimeoutError where none comes in time.
+    """
+    give_up_at = time.monotonic() + WITHIN
     while True:
-        message = socket.recv(timeout=WITHIN)
+        message = socket.recv(timeout=give_up_at - time.monotonic())
         assert isinstance(message, str)
         if text in message:
             return message

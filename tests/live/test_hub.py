@@ -1,23 +1,26 @@
 """The hub by itself: sockets that can't keep up, and a channel layer that fails."""
 
 import asyncio
+import contextlib
 import re
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import OperationalError
 
+from calls import backlog
 from calls.live import checks, publish, render
 from calls.live import hub as hub_module
 from calls.live.hub import Hub
 from calls.live.render import Audience
 from calls.live.sockets import LONGEST_QUEUE, SILENT, TOO_SLOW, Socket
-from calls.models import Call
+from calls.models import Account, Call
 from calls.models.person import Sight
 
-from ..factory import make_call
+from ..factory import make_account, make_call, make_team
 
 
 def make_socket(language: str = "en") -> Socket:
@@ -233,6 +236,83 @@ async def test_a_page_that_spoke_and_fell_silent_is_closed(monkeypatch: pytest.M
         pass
     for _ in range(3):
         assert "beat" in await next_text(never_speaks)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_no_page_is_told_that_it_is_live_while_callbacks_wait_for_the_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hub_module, "BEAT_EVERY", 0.01)
+    monkeypatch.setattr(checks, "rights", lambda sockets: {socket: socket.audience.sight for socket in sockets})
+    early, late = make_socket(), make_socket()
+    async with started(Hub()) as hub:
+        hub.join(early)
+        assert 'id="board"' in str(await next_text(early))
+        backlog.note(1)
+        try:
+            hub.join(late)
+            await asyncio.sleep(0.05)
+            while not early.queue.empty():  # what was sent before
+                early.queue.get_nowait()
+            await asyncio.sleep(0.3)  # many beats
+            assert early.queue.empty()
+            assert late.queue.empty()
+        finally:
+            backlog.note(0)
+        assert 'id="board"' in str(await next_text(late))
+        assert 'id="beat"' in str(await next_text(early))
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_no_page_is_told_that_it_is_live_while_a_check_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "BEAT_EVERY", 0.01)
+    monkeypatch.setattr(hub_module, "TRUSTED_FOR", 0.2)
+    monkeypatch.setattr(hub_module, "RIGHTS_CHECKED_EVERY", 0.02)
+    monkeypatch.setattr(hub_module, "CALLS_COMPARED_EVERY", 0.02)
+    monkeypatch.setattr(checks, "rights", lambda sockets: {socket: socket.audience.sight for socket in sockets})
+    hangs, let_go = threading.Event(), threading.Event()
+    socket = make_socket()
+    async with started(Hub()) as hub:
+        hub.join(socket)
+        assert 'id="board"' in str(await next_text(socket))
+
+        def hang() -> checks.Versions:
+            hangs.set()
+            assert let_go.wait(5)
+            return {}
+
+        monkeypatch.setattr(checks, "active_versions", hang)
+        assert await asyncio.to_thread(hangs.wait, 5)
+        await asyncio.sleep(0.4)
+        while not socket.queue.empty():  # what was sent before
+            socket.queue.get_nowait()
+        await asyncio.sleep(0.3)  # many beats
+        assert socket.queue.empty()
+        let_go.set()
+        assert 'id="beat"' in str(await next_text(socket))
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_an_account_that_is_moved_there_and_back_leaves_no_board_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its board was drawn while the account was elsewhere, and by the next look all is as it was at the last one."""
+    monkeypatch.setattr(checks, "rights", lambda sockets: {socket: socket.audience.sight for socket in sockets})
+    account = await sync_to_async(make_account)()
+    team, other = await sync_to_async(make_team)(), await sync_to_async(make_team)()
+    await Account.objects.filter(pk=account.pk).aupdate(team=team)
+    hub = Hub()
+    hub._assignments = await sync_to_async(checks.assignments)()  # of boards that were sent before
+    await Account.objects.filter(pk=account.pk).aupdate(team=other)
+    socket = make_socket()
+    async with started(hub):
+        hub.join(socket)
+        assert 'id="board"' in str(await next_text(socket))
+        with contextlib.suppress(TimeoutError):  # and perhaps another one, once the subscription stands
+            async with asyncio.timeout(0.3):
+                await socket.queue.get()
+        await Account.objects.filter(pk=account.pk).aupdate(team=team)
+        async with asyncio.timeout(5):
+            while 'id="board"' not in str(await socket.queue.get()):
+                pass
 
 
 def test_publishing_without_a_server_neither_fails_nor_waits() -> None:
