@@ -454,3 +454,22 @@ def test_nothing_noted_is_nothing_written() -> None:
 
     asyncio.run(run())
     assert not written
+
+
+def test_requests_to_unknown_addresses_drive_no_other_row_out_of_the_log(app: VendorApp) -> None:
+    of_calls = [Callback(app=app, received_at=NOW, result=Result.READ, calls=1) for _ in range(20)]
+    of_strangers = [Callback(received_at=NOW, result=Result.UNKNOWN) for _ in range(500)]
+    Callback.objects.bulk_create(of_calls + of_strangers)
+    Callback.objects.let_go(NOW - timedelta(days=1), most=100)
+    assert Callback.objects.filter(app=app).count() == 20
+    assert Callback.objects.filter(app=None).count() == 10
+
+
+def test_two_processes_that_count_the_same_at_once_lose_nothing(app: VendorApp) -> None:
+    def notes(ledger: Ledger) -> None:
+        for _ in range(3):
+            ledger.note_answer(app.pk, NOW, 0.004)
+
+    for _ in range(2):  # each with a book of its own, which remembers no row of the other
+        with_ledger(notes)
+    assert AnswerTime.objects.get().callbacks == 6
