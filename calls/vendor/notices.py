@@ -5,9 +5,10 @@ stands is a setting (see VendorApp).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import chain, islice
 from typing import Any
 
 from .envelope import Unreadable
@@ -21,6 +22,15 @@ LONGEST_NICKNAME = 200  # characters
 LONGEST_ADDRESS = 500  # characters
 SHORT_VALUE = 2  # characters
 DEEPEST_FORM = 20  # levels
+SAMPLES = 20  # of one body
+# What is looked at to tell where values stand: how deep and how large a notice is, is up to its sender.
+DEEPEST_PLACE = 50  # levels
+LONGEST_PLACE = 200  # characters of a path; no setting takes more
+PLACES_TRIED = 10_000
+LONGEST_INDEX = 9  # digits
+YEARS = range(
+    2000, 2101
+)  # in which a call may have been; the first and the last that there are can't be shown in every zone
 BEIJING = timezone(timedelta(hours=8))  # where the vendor is; the zone of a time that names none
 
 
@@ -64,9 +74,11 @@ class Reading:
     ends: list[EndedCall] = field(default_factory=list)
     types: Counter[str] = field(default_factory=Counter)  # notices by type; unknown types as "other"
     accounts: Counter[str] = field(default_factory=Counter)  # notices by the account that they concern, where they say it
-    samples: list[Any] = field(default_factory=list)  # notices of calls as they came, one item each
-    unread: list[Any] = field(default_factory=list)  # notices that should have been calls but made no sense
-    reasons: list[str] = field(default_factory=list)  # why, for each of them
+    samples: list[Any] = field(default_factory=list)  # the first notices of calls as they came, one item each
+    unread: list[Any] = field(
+        default_factory=list
+    )  # notices that should have been calls, with those items that made no sense
+    reasons: list[str] = field(default_factory=list)  # why they made none, each reason once
 
 
 def paths(setting: str) -> tuple[tuple[str, ...], ...]:
@@ -106,21 +118,26 @@ def found(notice: dict[str, Any], mapping: Mapping) -> dict[str, Any]:
     return {name: _look_up(paths, item, notice) for name, paths in places.items()}
 
 
-def places_in(notice: dict[str, Any]) -> dict[str, Any]:
-    """Every value in a notice's first item, then every one around it, by the path with which a mapping finds it.
+def places_in(notice: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every value in a notice's first item, then every one around it, after the path with which a mapping finds it.
 
     What no path finds is left out: a value that one of the same name in the item hides, a name with a dot or a blank in it.
+    So is what stands too deep, and what comes after a great many others. One after the other: whoever asks may need few.
     """
     item = _items(notice)[0]
     around = {name: value for name, value in notice.items() if name != "data"}
-    leaves = [leaf for leaf in (*_leaves(item), *_leaves(around)) if leaf[1] is not None]
-    return {path: value for path, value in leaves if _look_up(paths(path), item, notice) is value}
+    told = set()
+    for path, value in islice(chain(_leaves(item), _leaves(around)), PLACES_TRIED):
+        if value is not None and path not in told and _look_up(paths(path), item, notice) is value:
+            told.add(path)
+            yield path, value
 
 
 def form_of(value: Any, levels: int = DEEPEST_FORM) -> str:
     """What stands where in a notice, without the values: the same for two calls that differ in who calls whom alone.
 
-    Short values count as part of the form, since they tell what kind of notice it is: `"type": 2`, `"status": 4`.
+    Short numbers count as part of the form, since they tell what kind of notice it is: `"type": 2`, `"status": "4"`. Other
+    short texts don't: they may be names.
     """
     match value:
         case dict() if levels:
@@ -133,24 +150,19 @@ def form_of(value: Any, levels: int = DEEPEST_FORM) -> str:
             return str(value)
         case _:
             text = str(value)
-            return text if len(text) <= SHORT_VALUE else type(value).__name__
+            is_short_number = len(text) <= SHORT_VALUE and text.isascii() and text.isdecimal()
+            return text if is_short_number else type(value).__name__
 
 
-def _leaves(value: Any) -> list[tuple[str, Any]]:
+def _leaves(value: Any, path: str = "", levels: int = DEEPEST_PLACE) -> Iterator[tuple[str, Any]]:
     """Every value that holds no others, after its path, in the order in which they stand."""
-    leaves: list[tuple[str, Any]] = []
-    waiting: list[tuple[str, Any]] = [("", value)]
-    while waiting:  # no recursion: how deep it goes is up to the sender
-        path, holder = waiting.pop()
-        if isinstance(holder, dict):
-            inner = list(holder.items())
-        elif isinstance(holder, list):
-            inner = list(enumerate(holder))
-        else:
-            leaves.append((path, holder))
-            continue
-        waiting += [(f"{path}.{step}".removeprefix("."), one) for step, one in reversed(inner)]
-    return leaves
+    if not isinstance(value, (dict, list)):
+        yield path, value
+    elif levels:
+        for step, one in value.items() if isinstance(value, dict) else enumerate(value):
+            longer = f"{path}.{step}".removeprefix(".")
+            if len(longer) <= LONGEST_PLACE:
+                yield from _leaves(one, longer, levels - 1)
 
 
 def _items(notice: dict[str, Any]) -> list[Any]:
@@ -159,22 +171,27 @@ def _items(notice: dict[str, Any]) -> list[Any]:
 
 
 def _read_call_notice(notice: dict[str, Any], mapping: Mapping, reading: Reading) -> None:
+    bad = []
     for item in _items(notice):
-        alone = notice | {"data": [item]}
-        reading.samples.append(alone)
+        if len(reading.samples) < SAMPLES:
+            reading.samples.append(notice | {"data": [item]})
         try:
             found = _read_item(item, notice, mapping)
         except Unreadable as reason:
-            reading.unread.append(alone)
-            reading.reasons.append(str(reason))
+            bad.append(item)
+            if str(reason) not in reading.reasons:
+                reading.reasons.append(str(reason))
         else:
             (reading.calls if isinstance(found, IncomingCall) else reading.ends).append(found)  # type: ignore[arg-type]
+    if bad:  # together: what stands around them may be long
+        reading.unread.append(notice | {"data": bad})
 
 
 def _read_item(item: Any, notice: dict[str, Any], mapping: Mapping) -> IncomingCall | EndedCall:
     account = _identifier("account", _look_up(mapping.account, item, notice))
     voipid = _identifier("call id", _look_up(mapping.voipid, item, notice))
-    if mapping.end and str(_look_up(mapping.end, item, notice)) in mapping.end_values:
+    end = _look_up(mapping.end, item, notice)
+    if isinstance(end, (str, int, float)) and str(end) in mapping.end_values:
         return EndedCall(account, voipid)
     return IncomingCall(
         account=account,
@@ -195,13 +212,17 @@ def _look_up(places: Iterable[Sequence[str]], item: Any, notice: dict[str, Any])
             for step in path:
                 if isinstance(value, dict):
                     value = value.get(step)
-                elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+                elif isinstance(value, list) and _is_index(step) and int(step) < len(value):
                     value = value[int(step)]
                 else:
                     value = None
             if value is not None and value != "":
                 return value
     return None
+
+
+def _is_index(step: str) -> bool:
+    return step.isdecimal() and len(step) <= LONGEST_INDEX
 
 
 def _identifier(what: str, value: Any) -> str:
@@ -241,11 +262,15 @@ def _address(value: Any) -> str:
 
 def _moment(value: Any) -> datetime | None:
     """A moment, given as seconds or milliseconds since 1970 or as an ISO date and time; None where it makes no sense."""
+    if not isinstance(value, (str, int)):
+        return None
     text = str(value).strip()
     try:
         if text.isdecimal() and len(text) in {10, 13}:
-            return datetime.fromtimestamp(int(text[:10]), UTC) + timedelta(milliseconds=int(text[10:] or 0))
-        at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=BEIJING)).astimezone(UTC)
+            at = datetime.fromtimestamp(int(text[:10]), UTC) + timedelta(milliseconds=int(text[10:] or 0))
+        else:
+            at = datetime.fromisoformat(text)
+            at = (at if at.tzinfo else at.replace(tzinfo=BEIJING)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return at if at.year in YEARS else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import Any
 
 from cryptography.fernet import InvalidToken
@@ -103,11 +104,11 @@ def _tried_out(form: MappingForm, app: VendorApp, chosen: str, pasted: str = "")
             setattr(app, name, form.data.get(name, ""))
     used = mapping_of(app)
     found = notices.found(notice, used)
-    standing = [(path, value) for path, value in notices.places_in(notice).items() if path == _sendable(path)]
+    standing = ((path, readable(value)) for path, value in notices.places_in(notice) if path == _sendable(path))
     return {
         "fields": [(field, readable(found.get(field.name.removesuffix("_path")))) for field in form],
-        "standing": [(path, readable(value)) for path, value in standing[:PLACES_SHOWN]],
-        "json": _as_json(notice),
+        "standing": list(islice(standing, PLACES_SHOWN)),
+        "json": _sendable(_as_json(notice, LONGEST_JSON, indent=2)),
         "reading": notices.read([notice], used),
     }
 
@@ -120,16 +121,20 @@ def readable(value: Any) -> str:
     """A value from outside as text that can be shown; empty for nothing."""
     if value is None:
         return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else _as_json(value, LONGEST_VALUE + 1)
     return _sendable(text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…")
 
 
-def _as_json(notice: dict[str, Any]) -> str:
-    try:
-        text = json.dumps(notice, ensure_ascii=False, indent=2)
-    except RecursionError:  # so deep that it can't be broken into lines
-        text = json.dumps(notice, ensure_ascii=False)
-    return _sendable(text[:LONGEST_JSON])
+def _as_json(value: Any, longest: int, indent: int | None = None) -> str:
+    """Cut to so many characters. Written no further than that: deep ones, indented, come to hundreds of megabytes."""
+    parts: list[str] = []
+    for part in json.JSONEncoder(ensure_ascii=False, indent=indent).iterencode(value):
+        parts.append(part)
+        longest -= len(part)
+        if longest <= 0:
+            break
+    text = "".join(parts)
+    return text[: len(text) + min(longest, 0)]
 
 
 def _sendable(text: str) -> str:

@@ -16,7 +16,7 @@ from calls.models import NoticeSample, Person, UnreadBody, VendorApp
 from calls.senders import Sender
 from calls.vendor import envelope
 from calls.vendor.sandbox import call_notice, chat_notice
-from dashboard.pages.mapping import PLACES_SHOWN
+from dashboard.pages.mapping import LONGEST_JSON, PLACES_SHOWN
 
 from ..factory import AES_KEY, make_app, make_client, make_person
 from .reading import HARMLESS, HOSTILE, said, text_of, words_of
@@ -325,6 +325,22 @@ def test_a_notice_of_any_size_and_depth_can_be_shown() -> None:
         page = typed(app, f"kept-{body.pk}", "shown")
         assert (page.status_code, len(standing(page)) <= PLACES_SHOWN) == (200, True)
         assert len(text_of(page)) < 500_000
+
+
+def test_a_step_of_thousands_of_digits_finds_nothing() -> None:
+    app = make_app()
+    answer = typed(app, f"kept-{kept(app, MOVED).pk}", contact_path=f"members.{'9' * 5000}.wxid")
+    assert answer.status_code == 200
+    assert "finds nothing" in words_of(answer)
+
+
+def test_a_notice_that_would_be_huge_in_lines_is_cut_short() -> None:
+    deep: Any = list(range(50_000))
+    for _ in range(400):
+        deep = {"x": deep}
+    app = make_app()
+    page = helper(app, notice=f"kept-{kept(app, MOVED | {'data': [deep]}).pk}")
+    assert len(text_of(page)) < 3 * LONGEST_JSON
 
 
 @pytest.mark.parametrize("number", [10, 1000])

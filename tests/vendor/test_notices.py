@@ -79,7 +79,7 @@ def item(**fields: Any) -> dict[str, Any]:
 def test_any_json_is_read_and_nothing_is_raised(pushed: list[Any], mapping: Mapping) -> None:
     reading = notices.read(pushed, mapping)
     assert reading.types.total() == len(pushed)
-    assert len(reading.unread) == len(reading.reasons)
+    assert bool(reading.unread) == bool(reading.reasons)
     json.dumps(reading.unread)  # as which it is kept
 
 
@@ -216,7 +216,20 @@ def test_an_item_without_a_kind_falls_back_on_the_notice_and_makes_no_sense_ther
 def test_bad_items_are_set_aside_and_the_good_ones_beside_them_are_read() -> None:
     reading = read(*payload("calls_good_and_bad"))
     assert [call.voipid for call in reading.calls] == ["1001", "1004", "1005"]
-    assert reading.reasons == ["no call id", "no call id", "the kind is neither 1 (video) nor 2 (voice)"]
+    assert reading.reasons == ["no call id", "the kind is neither 1 (video) nor 2 (voice)"]
+
+
+def test_of_a_notice_with_many_bad_items_what_stands_around_them_is_set_aside_once() -> None:
+    notice = {"type": "voiceVideoCall", "about": "x" * 100_000, "data": [item(voipid=None)] * 2000}
+    reading = read(notice)
+    assert reading.unread == [notice]
+    assert reading.reasons == ["no call id"]
+
+
+def test_a_body_leaves_few_samples_however_many_calls_it_brings() -> None:
+    reading = read({"type": "voiceVideoCall", "data": [item(voipid=number) for number in range(1000)]})
+    assert len(reading.calls) == 1000
+    assert len(reading.samples) == notices.SAMPLES
 
 
 def test_of_a_notice_only_the_bad_item_is_set_aside() -> None:
@@ -243,7 +256,9 @@ def test_the_first_path_that_leads_to_a_value_counts() -> None:
     assert only_call(item(call={"id": None}, voip={"id": 5}, voipid=6), mapping).voipid == "5"
 
 
-@pytest.mark.parametrize("path", ["members.7.wxid", "members.wxid", "members.-1.wxid", "type.x", "nothing.at.all"])
+@pytest.mark.parametrize(
+    "path", ["members.7.wxid", "members.wxid", "members.-1.wxid", f"members.{'9' * 5000}", "type.x", "nothing.at.all"]
+)
 def test_a_path_that_leads_nowhere_finds_nothing(path: str) -> None:
     mapping = replace(MAPPING, contact=paths(path))
     reading = read({"type": "voiceVideoCall", "data": item(members=[{"wxid": CONTACT}])}, mapping=mapping)
@@ -322,10 +337,13 @@ def test_the_vendor_s_time_of_a_call_is_read_in_each_likely_form(sent: Any, mome
     assert called_at.isoformat() == moment
 
 
-@pytest.mark.parametrize("sent", [None, "", 0, -5, 17954, "soon", [], True, "0001-01-01 00:00:00", "９" * 10])
+@pytest.mark.parametrize(
+    "sent",
+    [None, "", 0, -5, 17954, "soon", [], {"x": 1}, True]
+    + ["0001-01-01 00:00:00", "0001-01-02 00:00:00", "1999-12-31T12:00:00Z", "9999-12-31T23:59:59Z", "９" * 10, 9999999999],
+)
 def test_a_time_that_makes_no_sense_costs_the_call_nothing(sent: Any) -> None:
-    called_at = only_call(item(time=sent), WITH_EXTRAS).called_at
-    assert called_at is None or called_at.year > 2000
+    assert only_call(item(time=sent), WITH_EXTRAS).called_at is None
 
 
 def test_no_time_is_read_where_none_is_mapped() -> None:
@@ -352,6 +370,12 @@ def test_what_tells_the_kind_of_a_notice_is_part_of_its_form(change: dict[str, A
     one, other = call_notice("1688", "788", 161288067), call_notice("1688", "788", 161288067)
     other["data"][0] |= change
     assert notices.form_of(one) != notices.form_of(other)
+
+
+@pytest.mark.parametrize("names", [("李静", "王芳"), ("Al", "Bo"), ("٣", "٤")])
+def test_short_names_make_no_form_of_their_own(names: tuple[str, str]) -> None:
+    one, other = ({"type": "voiceVideoCall", "data": item(nickname=name)} for name in names)
+    assert notices.form_of(one) == notices.form_of(other)
 
 
 def test_the_form_of_a_list_does_not_depend_on_how_many_it_holds() -> None:
@@ -382,7 +406,7 @@ def test_what_the_mapping_finds_is_shown_as_it_stands() -> None:
 
 def test_places_are_named_as_a_mapping_takes_them() -> None:
     notice = {"type": "voiceVideoCall", "rel_wxid": "168", "data": [{"call": {"id": 5}, "to": [{"wxid": "788"}]}]}
-    assert notices.places_in(notice) == {
+    assert dict(notices.places_in(notice)) == {
         "call.id": 5, "to.0.wxid": "788", "type": "voiceVideoCall", "rel_wxid": "168",
     }  # fmt: skip
 
@@ -399,17 +423,32 @@ def test_places_are_named_as_a_mapping_takes_them() -> None:
     ],
 )
 def test_what_no_path_finds_is_no_place(notice: dict[str, Any], places: dict[str, Any]) -> None:
-    assert notices.places_in(notice) == places
+    assert list(notices.places_in(notice)) == list(places.items())
 
 
-def test_a_notice_of_any_depth_has_its_places() -> None:
-    deep: Any = 5
-    for _ in range(5000):
-        deep = {"x": deep}
-    assert list(notices.places_in({"data": deep}).values()) == [5]
+def nested(value: Any, levels: int) -> Any:
+    for _ in range(levels):
+        value = {"x": value}
+    return value
+
+
+def test_places_are_told_down_to_a_depth_that_can_be_read() -> None:
+    deepest = notices.DEEPEST_PLACE
+    assert [value for _, value in notices.places_in({"data": nested(5, deepest)})] == [5]
+    assert list(notices.places_in({"data": nested(5, 100_000)})) == []
+
+
+def test_a_place_with_a_longer_path_than_a_mapping_takes_is_left_out() -> None:
+    assert list(notices.places_in({"data": {"x" * 201: 1, "x" * 100: {"y" * 100: 2, "z": 3}}})) == [(f"{'x' * 100}.z", 3)]
+
+
+def test_the_first_places_of_a_huge_notice_are_told_without_looking_at_the_others() -> None:
+    huge = {"data": {f"name{number}": number for number in range(200_000)}}
+    assert len(list(notices.places_in(huge))) == notices.PLACES_TRIED
+    assert next(notices.places_in(huge)) == ("name0", 0)
 
 
 @given(call_notices)
 def test_each_place_leads_to_its_value(notice: Any) -> None:
-    for path, value in notices.places_in(notice).items():
+    for path, value in notices.places_in(notice):
         assert notices.found(notice, replace(MAPPING, voipid=paths(path)))["voipid"] is value
