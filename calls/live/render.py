@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
 from ..models import Call
+from ..models.call import RECENT
 from ..models.person import Sight
 
 RINGING_SHOWN = 1000
@@ -60,8 +61,12 @@ def board_for(sight: Sight) -> Board:
 
 
 def cards(changed: Collection[int], audiences: Iterable[Audience]) -> Rendered:
-    """The cards of these calls, for each audience those that it sees; no text where it sees none."""
-    calls = list(Call.objects.filter(pk__in=changed).for_card().order_by("received_at", "id"))
+    """The cards of these calls, for each audience those that it sees; no text where it sees none.
+
+    Calls older than any that a board shows, as those of callbacks that are replayed, have no cards.
+    """
+    shown = Call.objects.filter(pk__in=changed, received_at__gt=timezone.now() - RECENT)
+    calls = list(shown.for_card().order_by("received_at", "id"))
     rendered = Rendered(
         changes_at={call.pk: call.changes_at for call in calls},
         versions={call.pk: call.version for call in calls if not call.is_over},
