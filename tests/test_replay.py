@@ -210,6 +210,7 @@ def test_the_reason_is_the_present_one(app: VendorApp, person: Person) -> None:
 
 def test_one_that_is_gone_is_no_error(person: Person) -> None:
     assert replay(123, person) == Tally()
+    assert replay(2**63, person) == Tally()
 
 
 # What is never done
@@ -239,6 +240,14 @@ def test_an_app_whose_key_is_none_costs_no_other(app: VendorApp, person: Person)
         kept_under_another_key(each, [call_notice("168", "788", 5)])
     VendorApp.objects.filter(pk=broken.pk).update(aes_key="short")
     assert replay_all(person) == Tally(read=1, unreadable=1, calls=1)
+
+
+def test_one_that_cannot_even_be_looked_at_costs_no_other(app: VendorApp, person: Person) -> None:
+    too_deep = b"[" * 100_000
+    UnreadBody.objects.keep(app.pk, timezone.now(), too_deep, "no account", opened=True)
+    kept_under_another_key(app, [call_notice("168", "788", 5)])
+    assert replay_all(person) == Tally(read=1, unreadable=1, calls=1)
+    assert UnreadBody.objects.get().content == too_deep
 
 
 def test_one_that_the_database_refuses_costs_no_other(

@@ -256,6 +256,11 @@ def test_one_that_somebody_else_replayed_is_no_error() -> None:
     assert said(answer)[-1] == "It is no longer kept: somebody else replayed it, or it was deleted."
 
 
+def test_a_number_that_is_no_id_is_one_that_is_gone() -> None:
+    answer = supervisor().post(f"/unread/{2**63}/replay/", follow=True)
+    assert said(answer) == ["It is no longer kept: somebody else replayed it, or it was deleted."]
+
+
 def test_another_secret_key_is_said_clearly(settings: Settings) -> None:
     kept(make_app(), sealed(call_notice("168", "788", 5)))
     person = make_person(password=None, role=Role.SUPERVISOR)
