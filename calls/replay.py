@@ -122,7 +122,7 @@ def _replay(pks: Sequence[int], person: Person) -> Tally:
 
 
 def _piece_of(body: UnreadBody) -> _Piece:
-    """Raises: InvalidToken; ValueError where the app's key is no key; whatever else a body of any form makes reading raise."""
+    """Raises: InvalidToken; ValueError where the app's key is no key; whatever else reading it raises, deep as it may be."""
     sender, content, at = Sender.of(body.app), body.content, body.received_at
     opened = sender.read(json.loads(content), at) if body.opened else sender.open(content, at)
     batch = replace(opened.batch, ring_seconds=0, calls=_without_old_names(opened.batch))
