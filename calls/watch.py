@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -13,6 +16,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 
+from . import backlog
 from .models import Account, AccountTraffic, AnswerTime, Callback, UnreadBody, VendorApp
 from .models.traffic import KEPT_FOR, SLOWEST, slot_of
 from .silence import SHORTEST, Silence, silence
@@ -29,8 +33,14 @@ SLOW = 250
 
 FRESH_FOR = 30  # seconds
 
+Result = Callback.Result
+
 Level = Literal["ok", "warn", "bad"]
 T = TypeVar("T")
+
+# Where the state is remembered. Apart while anything waits: who seemed silent then, must not for a moment afterwards.
+_KEYS = ("watch", "watch-while-waiting")
+_looking = threading.RLock()  # what one looks up, others wait for; what is looked up may need something else looked up
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,10 @@ class Budget:
     name: str
     within: Mapping[int, int] = field(default_factory=dict)  # callbacks, by the upper end of a range of milliseconds
     refused: int = 0  # with 503, since neither database nor spool took them: the vendor doesn't push them again
+    not_admitted: int = 0  # since their address is none of those that are allowed
+    too_large: int = 0
+    silence: Silence | None = None
+    held_up: bool = False  # whether callbacks, of whatever app, wait for the database
 
     @property
     def callbacks(self) -> int:
@@ -67,10 +81,18 @@ class Budget:
         return self._share_within(99)
 
     @property
-    def level(self) -> Level:
-        if self.refused or self.timeouts >= BAD_AT_TIMEOUTS:
+    def lateness(self) -> Level:
+        """How much of what the vendor puts up with is used up."""
+        if self.timeouts >= BAD_AT_TIMEOUTS:
             return "bad"
         return "warn" if self.timeouts >= TIGHT_AT_TIMEOUTS or self.close_ones >= TIGHT_AT_CLOSE_ONES else "ok"
+
+    @property
+    def level(self) -> Level:
+        """How well it goes altogether."""
+        if self.refused or self.silence or self.held_up:
+            return "bad"
+        return "warn" if self.lateness == "ok" and (self.not_admitted or self.too_large) else self.lateness
 
     def _over(self, milliseconds: int) -> int:
         return sum(count for within, count in self.within.items() if within > milliseconds)
@@ -100,27 +122,34 @@ class State:
     apps: Sequence[Silent]
     accounts: Sequence[Silent]  # of apps that aren't silent as a whole
     unread: int  # callbacks that came today and are kept, since they could not be read
-
-    @property
-    def tight(self) -> list[Budget]:
-        return [budget for budget in self.budgets if budget.level != "ok"]
+    waiting: int = 0  # callbacks that are on disk and not yet in the database
+    waiting_since: datetime | None = None
 
 
 def state(now: datetime) -> State:
-    """As it was at most 30 s ago: pages ask for it every few seconds."""
-    return _remembered("watch", FRESH_FOR, lambda: _state(now))
+    """As it was at most 30 s ago, since pages ask for it every few seconds; but what waits for the database, as it is now.
+
+    While anything waits nobody counts as silent: who was heard isn't known.
+    """
+    waiting, since = backlog.waiting()
+    if not waiting:
+        return _remembered(_KEYS[0], FRESH_FOR, lambda: _state(now))
+    known = _remembered(_KEYS[1], FRESH_FOR, lambda: _state(now))
+    held_up = [replace(budget, silence=None, held_up=True) for budget in known.budgets]
+    return replace(known, budgets=held_up, apps=[], accounts=[], waiting=waiting, waiting_since=since)
 
 
 def forget() -> None:
     """Have it looked up anew, after somebody changed what it tells of."""
-    cache.delete("watch")
+    cache.delete_many(_KEYS)
 
 
 def _state(now: datetime) -> State:
     midnight = _midnight(now)
     apps = silent_apps(now)
+    silences = {app.pk: app.silence for app in apps}
     return State(
-        budgets(midnight),
+        [replace(budget, silence=silences.get(budget.app_id)) for budget in budgets(midnight)],
         apps,
         silent_accounts(now, [app.pk for app in apps]),
         UnreadBody.objects.filter(received_at__gte=midnight).count(),
@@ -133,10 +162,21 @@ def budgets(midnight: datetime) -> list[Budget]:
     answers = AnswerTime.objects.filter(slot__gte=midnight).values_list("app", "within")
     for app_id, limit, count in answers.annotate(count=Sum("callbacks")):
         within[app_id][limit] = count
-    lost = Callback.objects.filter(received_at__gte=midnight, result=Callback.Result.NOT_STORED, app__isnull=False)
-    refused = Counter(dict(lost.order_by().values_list("app").annotate(count=Sum("callbacks"))))
-    names = VendorApp.objects.values_list("pk", "name")
-    return [Budget(pk, name, within[pk], refused[pk]) for pk, name in names]
+    refused: dict[int, dict[str, int]] = defaultdict(dict)
+    rows = Callback.objects.filter(received_at__gte=midnight, result__in=Callback.REFUSED, app__isnull=False)
+    for app_id, result, count in rows.order_by().values_list("app", "result").annotate(count=Sum("callbacks")):
+        refused[app_id][result] = count
+    return [
+        Budget(
+            pk,
+            name,
+            within[pk],
+            refused=refused[pk].get(Result.NOT_STORED, 0),
+            not_admitted=refused[pk].get(Result.NOT_ADMITTED, 0),
+            too_large=refused[pk].get(Result.TOO_LARGE, 0),
+        )
+        for pk, name in VendorApp.objects.values_list("pk", "name")
+    ]
 
 
 def silent_apps(now: datetime) -> list[Silent]:
@@ -159,14 +199,16 @@ def silent_accounts(now: datetime, silent_apps: Iterable[int]) -> list[Silent]:
             last__lte=slot_of(now, length) - (SHORTEST + 1) * length
         )
         slots = AccountTraffic.objects.filter(account__in=quiet.order_by().values("pk"), slot__gte=now - KEPT_FOR)
-        by_account = _grouped(slots.values_list("account_id", "slot"))
+        rows = slots.order_by("account_id").values_list("account_id", "slot")
+        accounts = {account.pk: account for account in quiet}
         # A day on which nothing came to the whole app, a holiday perhaps, tells nothing about an account.
         open_days = {app: {at.astimezone(_zone()).date() for at in slots} for app, slots in _slots_of_apps(now).items()}
         found = []
-        for account in quiet:
-            days = open_days.get(account.app_id, set())
-            if one := silence(by_account[account.pk], length, now, _zone(), days):
-                found.append(Silent(account.pk, str(account), one))
+        for pk, its_rows in groupby(rows.iterator(), itemgetter(0)):  # one by one: all at once are millions
+            if account := accounts.get(pk):
+                came = [slot for _, slot in its_rows]
+                if one := silence(came, length, now, _zone(), open_days.get(account.app_id, set())):
+                    found.append(Silent(pk, str(account), one))
         return sorted(found, key=_longest_first)
 
     known = _still_silent("account", AccountTraffic.objects.all(), length, now, judge)
@@ -175,13 +217,10 @@ def silent_accounts(now: datetime, silent_apps: Iterable[int]) -> list[Silent]:
 
 
 def _slots_of_apps(now: datetime) -> dict[int, list[datetime]]:
-    return _grouped(AnswerTime.objects.filter(slot__gte=now - KEPT_FOR).values_list("app_id", "slot").distinct())
-
-
-def _grouped(pairs: Iterable[tuple[int, datetime]]) -> dict[int, list[datetime]]:
     groups: dict[int, list[datetime]] = defaultdict(list)
-    for pk, slot in pairs:
-        groups[pk].append(slot)
+    slots = AnswerTime.objects.filter(slot__gte=now - KEPT_FOR).values_list("app_id", "slot").distinct()
+    for app_id, slot in slots.iterator():
+        groups[app_id].append(slot)
     return groups
 
 
@@ -204,11 +243,14 @@ def _still_silent(
 
 
 def _remembered(key: str, seconds: int, work: Callable[[], T]) -> T:
-    """What this came to, at most so long ago."""
+    """What this came to, at most so long ago. However many ask at once, it is worked out once."""
     known: T | None = cache.get(key)
     if known is None:
-        known = work()
-        cache.set(key, known, seconds)
+        with _looking:
+            known = cache.get(key)  # by somebody else meanwhile
+            if known is None:
+                known = work()
+                cache.set(key, known, seconds)
     return known
 
 

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import threading
+import time as time_module
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from calls import watch
+from calls import backlog, watch
 from calls.models import Account, AccountTraffic, AnswerTime, Callback, UnreadBody, VendorApp
 from calls.models.traffic import RANGES, SLOWEST
 from calls.watch import Budget
@@ -120,6 +124,10 @@ def test_half_and_nearly_all_were_answered_within(within: dict[int, int], half: 
         (Budget(1, "", {1000: 500}), "warn"),
         (Budget(1, "", {SLOWEST: 500}), "bad"),
         (Budget(1, "", {}, refused=1), "bad"),
+        (Budget(1, "", {}, not_admitted=1), "warn"),
+        (Budget(1, "", {}, too_large=1), "warn"),
+        (Budget(1, "", {SLOWEST: 500}, too_large=1), "bad"),
+        (Budget(1, "", {}, held_up=True), "bad"),
     ],
 )
 def test_a_budget_gets_tight_long_before_it_is_used_up(budget: Budget, level: str) -> None:
@@ -136,6 +144,69 @@ def test_callbacks_that_were_lost_today_are_counted() -> None:
     ):
         Callback.objects.create(app=app, received_at=received_at, result=result, callbacks=callbacks)
     assert [budget.refused for budget in watch.budgets(MIDNIGHT)] == [5]
+
+
+def test_callbacks_that_were_refused_today_are_counted_by_why() -> None:
+    app, other = make_app(name="A"), make_app(name="B")
+    for each, received_at, result, callbacks in (
+        (app, at("00:00"), "not_admitted", 3),
+        (app, at("11:00"), "not_admitted", 2),
+        (app, at("11:00"), "too_large", 1),
+        (app, at("23:59", days_ago=1), "too_large", 9),
+        (other, at("11:00"), "too_large", 4),
+        (other, at("11:00"), "wrong_method", 4),
+    ):
+        Callback.objects.create(app=each, received_at=received_at, result=result, callbacks=callbacks)
+    assert [(budget.not_admitted, budget.too_large) for budget in watch.budgets(MIDNIGHT)] == [(5, 1), (0, 4)]
+
+
+def test_the_budget_of_a_silent_app_is_not_well() -> None:
+    app_that_is_silent_since("10:15")
+    [budget] = watch.state(NOW).budgets
+    assert budget.level == "bad"
+    assert budget.silence == watch.state(NOW).apps[0].silence
+
+
+# What waits for the database
+
+
+@pytest.fixture
+def nothing_waits_afterwards() -> Iterator[None]:
+    yield
+    backlog.note(0)
+
+
+@pytest.mark.usefixtures("nothing_waits_afterwards")
+def test_while_callbacks_wait_nobody_counts_as_silent_and_no_app_as_well() -> None:
+    app_that_is_silent_since("10:15")
+    backlog.note(3)
+    state = watch.state(NOW)
+    assert (state.waiting, state.waiting_since is not None) == (3, True)
+    assert (state.apps, state.accounts) == ([], [])
+    assert [budget.level for budget in state.budgets] == ["bad"]
+
+
+@pytest.mark.usefixtures("nothing_waits_afterwards")
+def test_who_seemed_silent_while_callbacks_waited_is_not_said_to_be_once_they_are_stored() -> None:
+    app = app_that_is_silent_since("10:15")
+    backlog.note(3)
+    watch.state(NOW)
+    answers(app, at("11:40"), _5=3)
+    backlog.note(0)
+    assert watch.state(NOW).apps == []
+
+
+@pytest.mark.usefixtures("nothing_waits_afterwards")
+def test_since_when_callbacks_wait_is_when_the_first_of_them_did() -> None:
+    backlog.note(1)
+    _, since = backlog.waiting()
+    backlog.note(2)
+    assert backlog.waiting() == (2, since)
+    backlog.note(0)
+    assert backlog.waiting() == (0, None)
+
+
+# What came and could not be read
 
 
 def test_callbacks_that_came_today_and_are_kept_are_counted() -> None:
@@ -219,6 +290,24 @@ def test_pages_that_ask_again_and_again_cost_nothing(django_assert_num_queries: 
     first = watch.state(NOW)
     with django_assert_num_queries(0):
         assert watch.state(NOW + timedelta(seconds=5)) == first
+
+
+def test_what_many_ask_for_at_once_is_worked_out_once() -> None:
+    worked = []
+    all_asked = threading.Barrier(8)
+
+    def work() -> str:
+        worked.append(threading.get_ident())
+        time_module.sleep(0.05)  # the others ask meanwhile
+        return "result"
+
+    def ask(_: int) -> str:
+        all_asked.wait(5)
+        return watch._remembered("key", 30, work)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask, range(8))) == {"result"}
+    assert len(worked) == 1
 
 
 @pytest.mark.parametrize("number", [1, 20])

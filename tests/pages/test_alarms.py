@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from calls import backlog
 from calls.models import AccountTraffic, AnswerTime, Callback, Person, UnreadBody, VendorApp
 from calls.models.traffic import SLOWEST, slot_of
 from calls.vendor import envelope
@@ -94,7 +97,8 @@ def test_a_budget_that_gets_tight_is_said_in_figures() -> None:
     answered(app, SLOWEST, 137)
     answered(app, 1000, 300)
     words = words_of(alarms())
-    assert "Main : of the vendor's 1,000 late answers a day 137 are used up, and 437 answers took over 500 ms." in words
+    assert "Main : of the vendor's 1,000 late answers a day, over 1 s each, 137 are used up;" in words
+    assert "; 437 answers took over 500 ms, the late ones among them." in words
 
 
 def test_lost_callbacks_are_said_with_the_way_to_them() -> None:
@@ -103,6 +107,74 @@ def test_lost_callbacks_are_said_with_the_way_to_them() -> None:
     page = alarms()
     assert "Main : 2 callbacks were lost today, since they could not be stored." in words_of(page)
     assert f'href="/callbacks/?result=not_stored&amp;app={app.pk}"' in text_of(page)
+
+
+def refused(app: VendorApp, result: str, callbacks: int) -> None:
+    Callback.objects.create(app=app, received_at=timezone.now(), result=result, callbacks=callbacks)
+
+
+def test_callbacks_from_addresses_that_are_not_allowed_are_said_with_the_way_to_them() -> None:
+    app = make_app(name="Main")
+    refused(app, "not_admitted", 7)
+    refused(make_app(), "unknown", 7)
+    page = alarms()
+    assert "Main : 7 callbacks from addresses that are not allowed were refused today." in words_of(page)
+    assert words_of(page).count("Callback log") == 1
+    assert f'href="/callbacks/?result=not_admitted&amp;app={app.pk}"' in text_of(page)
+
+
+@pytest.mark.parametrize(("role", "led"), [(Role.SUPERVISOR, False), (Role.ADMIN, True)])
+def test_those_who_can_allow_an_address_are_led_to_where(role: Person.Role, led: bool) -> None:
+    app = make_app()
+    refused(app, "not_admitted", 1)
+    page = text_of(alarms(make_client(make_person(password=None, role=role))))
+    assert (f'href="/admin/calls/vendorapp/{app.pk}/change/"' in page) == led
+
+
+def test_callbacks_that_are_too_large_are_said_with_the_way_to_them() -> None:
+    app = make_app(name="Main")
+    refused(app, "too_large", 1)
+    page = alarms()
+    assert "Main : 1 callback over 1 MiB was refused today." in words_of(page)
+    assert f'href="/callbacks/?result=too_large&amp;app={app.pk}"' in text_of(page)
+
+
+@pytest.fixture
+def nothing_waits() -> Iterator[None]:
+    yield
+    backlog.note(0)
+
+
+@pytest.mark.usefixtures("nothing_waits")
+def test_what_waits_for_the_database_is_said_at_once_and_no_longer_than_it_does() -> None:
+    app_with_traffic()
+    client = supervisor()
+    assert words_of(alarms(client)) == ""
+    backlog.note(12)
+    assert "12 callbacks wait for the database since" in words_of(alarms(client))
+    backlog.note(13)
+    assert "13 callbacks wait for the database since" in words_of(alarms(client))
+    backlog.note(0)
+    assert words_of(alarms(client)) == ""
+
+
+@pytest.mark.usefixtures("nothing_waits")
+def test_what_waits_is_said_while_the_database_takes_nothing() -> None:
+    client = supervisor()
+    backlog.note(1)
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA query_only = ON")
+        try:
+            assert "1 callback waits for the database since" in words_of(alarms(client))
+        finally:
+            cursor.execute("PRAGMA query_only = OFF")
+
+
+@pytest.mark.usefixtures("nothing_waits")
+def test_nobody_is_said_to_be_silent_while_callbacks_wait() -> None:
+    silent_app("Main")
+    backlog.note(1)
+    assert "Nothing since" not in words_of(alarms())
 
 
 def test_an_app_that_has_fallen_silent_is_said_with_what_is_normal() -> None:

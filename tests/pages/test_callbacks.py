@@ -13,7 +13,8 @@ from django.utils import timezone, translation
 from django.utils.text import capfirst
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from calls.models import Call, Callback, Person, UnreadBody, VendorApp
+from calls.models import AnswerTime, Call, Callback, Person, UnreadBody, VendorApp
+from calls.models.traffic import slot_of
 from calls.replay import Tally
 from calls.vendor import envelope
 from calls.vendor.sandbox import call_notice
@@ -187,6 +188,11 @@ def test_the_mapping_helper_is_offered_to_admins_with_the_notice() -> None:
     assert [link in text_of(log(supervisor(role))) for role in (Role.ADMIN, Role.SUPERVISOR)] == [True, False]
 
 
+def test_the_mapping_helper_is_not_offered_for_a_body_that_could_not_be_opened() -> None:
+    kept(make_app(), b"[]")
+    assert "/mapping/" not in text_of(log(supervisor(Role.ADMIN)))
+
+
 def test_of_much_that_is_kept_the_newest_is_shown() -> None:
     app = make_app()
     for number in range(KEPT_SHOWN + 1):
@@ -209,6 +215,26 @@ def test_the_budget_of_each_app_is_shown() -> None:
     words = words_of(log())
     assert "Main Getting tight 137 of the vendor's 1,000 late answers a day" in words
     assert '<meter min="0" max="1000" low="100" high="500" optimum="0" value="137"' in text_of(log())
+
+
+def test_an_app_that_refuses_callbacks_is_not_well_and_says_how_many() -> None:
+    app = make_app(name="Main")
+    for result, callbacks in (("not_admitted", 5), ("too_large", 2)):
+        Callback.objects.create(app=app, received_at=timezone.now(), result=result, callbacks=callbacks)
+    words = words_of(log())
+    assert "Main Refuses callbacks 0 of the vendor's" in words
+    assert "Refused: sender not allowed · too large 5 · 2" in words
+
+
+def test_a_silent_app_is_not_said_to_be_well() -> None:
+    app = make_app(name="Main")
+    last = slot_of(timezone.now() - timedelta(hours=3), AnswerTime.SLOT)
+    slots = [last - number * AnswerTime.SLOT for number in range(28 * 288)]
+    AnswerTime.objects.bulk_create(AnswerTime(app=app, slot=slot, within=5, callbacks=1) for slot in slots)
+    words = words_of(log())
+    assert "Main Silent 0 of the vendor's" in words
+    assert "Nothing since" in words
+    assert "All well" not in words
 
 
 # Replays
