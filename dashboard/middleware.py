@@ -51,14 +51,17 @@ def reader_time_zone(get_response: Handler) -> Handler:
     """The zone that the browser told in a cookie, or the installation's."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        try:
-            zone = zoneinfo.ZoneInfo(request.COOKIES.get("timezone", ""))
-        except (KeyError, ValueError, OSError, RecursionError):  # the last for a long path
-            return get_response(request)
-        with timezone.override(zone):
+        with timezone.override(_zone_named(request.COOKIES.get("timezone", ""))):
             return get_response(request)
 
     return middleware
+
+
+def _zone_named(name: str) -> zoneinfo.ZoneInfo | None:
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (KeyError, ValueError, OSError, RecursionError):  # the last for a long path
+        return None
 
 
 class SignInRequired(LoginRequiredMiddleware):

@@ -3,8 +3,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from django.http import HttpRequest, HttpResponseBase
+from django.test import RequestFactory
 
 from calls.models import Person
+from dashboard.middleware import reader_time_zone
 
 from ..factory import make_call, make_client, make_person
 from .reading import words_of
@@ -58,6 +61,15 @@ def test_a_zone_that_does_not_exist_is_ignored(junk: str) -> None:
     page = call_page(junk)
     assert "20:00:00" in page
     assert "root:" not in page
+
+
+def test_an_error_of_a_page_is_not_told_as_one_of_the_zone(rf: RequestFactory) -> None:
+    def fails(request: HttpRequest) -> HttpResponseBase:
+        raise LookupError("the page's own")
+
+    with pytest.raises(LookupError, match="the page's own") as raised:
+        reader_time_zone(fails)(rf.get("/"))
+    assert raised.value.__context__ is None
 
 
 def test_one_readers_zone_does_not_stay_for_the_next() -> None:
