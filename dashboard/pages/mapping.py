@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import islice
 from typing import Any
 
@@ -28,6 +29,7 @@ from .roles import admins_only
 PLACES_SHOWN = 300
 LONGEST_VALUE = 200  # characters
 LONGEST_JSON = 20_000  # characters
+TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 class MappingForm(forms.ModelForm):
@@ -104,11 +106,11 @@ def _tried_out(form: MappingForm, app: VendorApp, chosen: str, pasted: str = "")
             setattr(app, name, form.data.get(name, ""))
     used = mapping_of(app)
     found = notices.found(notice, used)
-    standing = ((path, readable(value)) for path, value in notices.places_in(notice) if path == _sendable(path))
+    places = ((path, value) for path, value in notices.places_in(notice) if path == _sendable(path))
     return {
         "fields": [(field, readable(found.get(field.name.removesuffix("_path")))) for field in form],
-        "standing": list(islice(standing, PLACES_SHOWN)),
-        "json": _sendable(_as_json(notice, LONGEST_JSON, indent=2)),
+        "standing": [(path, as_written(path), readable(value)) for path, value in islice(places, PLACES_SHOWN)],
+        "json": as_written(_sendable(_as_json(notice, LONGEST_JSON, indent=2))),
         "reading": notices.read([notice], used),
     }
 
@@ -123,6 +125,11 @@ def readable(value: Any) -> str:
         return ""
     text = value if isinstance(value, str) else _as_json(value, LONGEST_VALUE + 1)
     return _sendable(text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…")
+
+
+def as_written(text: str) -> str:
+    """A path, or JSON, with the characters that would show others in reverse as JSON writes them."""
+    return TURNS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _as_json(value: Any, longest: int, indent: int | None = None) -> str:

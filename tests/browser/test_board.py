@@ -270,3 +270,33 @@ def test_the_page_of_a_call_follows_what_happens_to_it(desk: Desk, window: Windo
     board.click(f"#call-{pk} .reject")
     expect(watching.locator(".panel .outcome").first).to_have_text("Rejected")
     expect(watching.locator(".timeline")).to_contain_text("Accepted by the vendor.")
+
+
+def test_on_a_phone_the_connection_keeps_its_word_beside_the_sound_button(
+    desk: Desk, window: Window, sign_in: SignIn
+) -> None:
+    page = sign_in(window("en", viewport={"width": 390, "height": 844}), desk.person())
+    page.evaluate("document.getElementById('sound').hidden = false")
+    expect(page.locator("#connection span")).to_have_text("Live")
+    cut, beyond = page.evaluate(
+        """() => {
+          const word = document.querySelector("#connection span");
+          return [word.scrollWidth > word.clientWidth, document.documentElement.scrollWidth > innerWidth];
+        }"""
+    )
+    assert not cut
+    assert not beyond
+
+
+@pytest.mark.parametrize("size", [{"width": 1280, "height": 720}, {"width": 390, "height": 844}])
+def test_alarms_cover_at_most_about_a_fifth_of_the_board(
+    desk: Desk, window: Window, sign_in: SignIn, size: dict[str, int]
+) -> None:
+    context = window("en", viewport=size)
+    alarms = "<p class='alarm bad'><span>Nothing comes any more, which is not normal at this time of a day.</span></p>" * 8
+    context.route("**/alarms/", lambda route: route.fulfill(status=200, content_type="text/html", body=alarms))
+    page = sign_in(context, desk.person("--supervisor"))
+    expect(page.locator("#alarms .alarm")).to_have_count(8)
+    box = page.locator("#alarms").bounding_box()
+    assert box is not None
+    assert box["height"] <= 0.21 * size["height"]

@@ -314,6 +314,15 @@ def test_a_change_of_direction_and_half_characters_are_harmless() -> None:
     assert text_of(page).count("<bdi>\u202egnp?</bdi>") == 2
 
 
+def test_a_path_and_json_are_shown_in_the_order_in_which_they_are_written() -> None:
+    app = make_app()
+    body = kept(app, {"type": "voiceVideoCall", "data": [{"\u202egnp": "5"}]})
+    page = typed(app, f"kept-{body.pk}", "shown")
+    assert standing(page)["\u202egnp"] == "5"
+    assert "<bdi>\\u202egnp</bdi></button>" in text_of(page)
+    assert '"\\u202egnp": "5"' in html.unescape(text_of(page))
+
+
 def test_a_notice_of_any_size_and_depth_can_be_shown() -> None:
     app = make_app()
     deep: Any = 5
