@@ -84,6 +84,7 @@ class _Waiting:
     place: asyncio.Future[Place] | None = None  # in the spool, where it has to wait there
     seconds: float | None = None  # until it was answered
     stored: Receipt | None = None  # once it was worked in
+    settled: bool = False  # whether it was put on record or set aside otherwise, so that a further try leaves it alone
 
     def forget_if_kept(self, place: asyncio.Future[Place]) -> None:
         """What is in the spool needs no room in memory."""
@@ -219,7 +220,7 @@ class Intake:
         """
         why = f"it could not be stored: {type(error).__name__}"
         kept = Batch(letter.app_id, letter.received_at, 0, unread=letter.body, unread_reason=why)
-        if opened.samples:  # it could be opened: then only its notices of calls are kept, and no chat message
+        if 0 < len(opened.samples) < notices.SAMPLES:  # these are all of its notices of calls: then no chat is kept
             kept = replace(kept, unread=json.dumps(opened.samples).encode(), unread_opened=True)
         try:
             return await self._writer.submit(kept)
@@ -280,7 +281,9 @@ class Intake:
                 self._note(piece.letter, piece.opened, piece.waiting.stored, piece.waiting.seconds, spooled=True)
 
     async def _piece_of(self, waiting: _Waiting) -> _Piece | None:
-        """None for one that the spool does not hold. Raises: django.db.Error."""
+        """None for one that can't be worked in. Raises: django.db.Error."""
+        if waiting.settled:
+            return None
         if waiting.receipt and waiting.stored is None:
             await asyncio.wait([waiting.receipt])
             if waiting.receipt.exception() is None:
@@ -295,7 +298,7 @@ class Intake:
             letter = Letter.unpacked(await self._spool.read(place))
         except (OSError, InvalidToken, ValueError):
             logger.exception("a callback in the spool can't be read")
-            await self._set_aside(place)
+            await self._set_aside(waiting, place)
             return None
         sender = await self._sender_of(letter.app_id)
         if sender is None:
@@ -304,12 +307,13 @@ class Intake:
             return _Piece(waiting, place, letter, Opened(batch))
         if not letter.is_to(sender):
             logger.error("a callback in the spool came to a vendor app of another database")
-            await self._set_aside(place)
+            await self._set_aside(waiting, place)
             return None
         return _Piece(waiting, place, letter, await sender.open_aside(letter.body, letter.received_at))
 
     def _note_without_spool(self, waiting: _Waiting) -> None:
         """The spool did not take it. If the writer stored it late, that is what the log says."""
+        waiting.settled = True
         if waiting.letter and waiting.opened:
             if waiting.stored:
                 self._note(waiting.letter, waiting.opened, waiting.stored, waiting.seconds)
@@ -321,9 +325,10 @@ class Intake:
             piece.waiting.stored = await self._keep_as_unread(piece.letter, piece.opened, error)
         except NotStored:
             logger.exception("a callback to vendor app %s can't be stored", piece.letter.app_id)
-            await self._set_aside(piece.place)
+            await self._set_aside(piece.waiting, piece.place)
 
-    async def _set_aside(self, place: Place) -> None:
+    async def _set_aside(self, waiting: _Waiting, place: Place) -> None:
+        waiting.settled = True
         try:
             await self._spool.set_aside(place)
         except OSError:

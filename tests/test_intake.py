@@ -585,3 +585,56 @@ def test_a_backlog_longer_than_a_group_is_worked_in_whole(app: VendorApp, monkey
 
     asyncio.run(run())
     assert stored() == [str(number) for number in range(60)]
+
+
+def test_of_a_refused_body_with_many_calls_none_is_left_out(app: VendorApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(self: Reception, batch: Batch) -> Receipt:
+        if batch.calls:
+            raise ValueError("out of range")
+        return store(self, batch)
+
+    store = Reception._store
+    monkeypatch.setattr(Reception, "_store", refusing)
+
+    async def run() -> Letter:
+        async with Desk(app).open() as desk:
+            return await desk.take(*[call(str(number)) for number in range(30)])
+
+    letter = asyncio.run(run())
+    kept = UnreadBody.objects.get()
+    assert (kept.content, kept.opened) == (letter.body, False)
+
+
+def test_what_is_set_aside_during_an_outage_is_set_aside_once(
+    app: VendorApp, own_data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_module, "TRIED_AGAIN_EVERY", 0.01)
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.01)
+    tries: list[int] = []
+    work_in = Intake._work_in
+
+    async def counted(self: Intake, group: Any) -> None:
+        tries.append(len(group))
+        await work_in(self, group)
+
+    async def leave() -> None:
+        with locked_database():
+            async with Desk(app).open() as desk:
+                await desk.intake._spool.append(b"no letter at all")
+                await desk.take(call("1"))
+
+    asyncio.run(leave())
+    monkeypatch.setattr(Intake, "_work_in", counted)
+
+    async def run() -> None:
+        async with Desk(app).open() as desk:
+            with locked_database():
+                async with asyncio.timeout(20):
+                    while len(tries) < 5:
+                        await asyncio.sleep(0.01)
+            await desk.worked_in()
+
+    asyncio.run(run())
+    assert stored() == ["1"]
+    aside = (own_data_folder / "spool.aside").read_bytes().rstrip(b"\0")
+    assert len(aside) == 8 + int.from_bytes(aside[:4])  # one record, with its head
