@@ -19,6 +19,8 @@ from calls.live.consumer import BoardConsumer
 from calls.live.hub import hub
 from calls.results import record
 
+from .housekeeping import housekeeping
+
 BOARD_SOCKET = "/ws/board/"
 
 callbacks = Ingest()
@@ -49,8 +51,10 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         await hub.stop()
         await send({"type": "lifespan.startup.failed", "message": f"Ringdesk can't start: {error}"})
         return
+    housekeeping.start()
     await send({"type": "lifespan.startup.complete"})
     await receive()
+    await asyncio.to_thread(housekeeping.stop)
     await callbacks.stop()
     await asyncio.to_thread(record.stop)
     await hub.stop()

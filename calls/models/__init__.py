@@ -3,8 +3,13 @@ from .attempt import Attempt
 from .call import Call
 from .callback import Callback
 from .contact import Contact
+from .export import Export
+from .note import Note
+from .notice import RawNotice
 from .person import Person
+from .rollup import AccountCount, DelayCount, HourCount, PersonCount, RolledDay
 from .sample import NoticeSample
+from .saved_view import SavedView
 from .team import Team
 from .traffic import AccountTraffic, AnswerTime
 from .unread import UnreadBody
@@ -12,14 +17,23 @@ from .vendor_app import VendorApp
 
 __all__ = [
     "Account",
+    "AccountCount",
     "AccountTraffic",
     "AnswerTime",
     "Attempt",
     "Call",
     "Callback",
     "Contact",
+    "DelayCount",
+    "Export",
+    "HourCount",
+    "Note",
     "NoticeSample",
     "Person",
+    "PersonCount",
+    "RawNotice",
+    "RolledDay",
+    "SavedView",
     "Team",
     "UnreadBody",
     "VendorApp",

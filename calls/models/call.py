@@ -64,6 +64,11 @@ class CallQuerySet(models.QuerySet["Call"]):
         """Calls that ring, though on no screen, and that nobody has tried to reject."""
         return self.active(now).filter(received_at__lt=now - RECEIPTS_WITHIN, shown_at=None, claimed_by=None)
 
+    def seen_by_nobody(self, now: datetime) -> CallQuerySet:
+        """Calls that are over, that were on no screen, and that nobody has tried to reject."""
+        over = self.over(now).exclude(outcome=Call.Outcome.RULE)
+        return over.filter(received_at__lt=now - RECEIPTS_WITHIN, screens=0, claimed_by=None)
+
     def recently_over(self, now: datetime) -> CallQuerySet:
         """Calls that the board still shows as ended."""
         return self.over(now).filter(received_at__gt=now - RECENT)
@@ -216,6 +221,11 @@ class Call(models.Model):
                 fields=["claimed_by", "received_at", "id"],
                 name="call_by_person",
                 condition=Q(claimed_by__isnull=False),
+            ),
+            models.Index(
+                fields=["received_at", "id"],
+                name="call_on_no_screen",
+                condition=Q(screens=0, claimed_by__isnull=True),
             ),
         ]
 

@@ -1,0 +1,92 @@
+"""What is done beside the work, a little at a time: by one thread, of one process of a machine."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import TextIOWrapper
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connection
+
+logger = logging.getLogger(__name__)
+
+LOOKED_EVERY = 0.5  # seconds
+PAUSE = 0.02  # seconds between two steps, in which others get at the database
+STEPS_IN_A_ROW = 50  # so that a long job keeps no other waiting
+
+
+@dataclass
+class Job:
+    """`step` does a little, in a short transaction, and returns whether there is more to do at once."""
+
+    step: Callable[[], bool]
+    every: float  # seconds
+    due: float = 0.0  # by the monotonic clock
+
+
+JOBS: list[Job] = []
+
+
+class Housekeeping:
+    def __init__(self, jobs: list[Job]) -> None:
+        self._jobs = jobs
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Returns once the step that is being done has ended."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        with (settings.DATA_DIR / "housekeeping.lock").open("a") as file:
+            while not self._stopping.wait(LOOKED_EVERY):
+                if _is_ours(file):
+                    self._do_what_is_due()
+
+    def _do_what_is_due(self) -> None:
+        try:
+            for job in self._jobs:
+                if time.monotonic() >= job.due:
+                    self._do(job)
+        finally:
+            connection.close()  # a database that was away is found anew
+
+    def _do(self, job: Job) -> None:
+        try:
+            for _ in range(STEPS_IN_A_ROW):
+                if not job.step():
+                    job.due = time.monotonic() + job.every
+                    return
+                if self._stopping.wait(PAUSE):
+                    return
+        except DatabaseError as error:
+            logger.warning("%s: the database could not take it; trying again: %s", job.step.__qualname__, error)
+            job.due = time.monotonic() + job.every
+        except Exception:
+            logger.exception("%s failed; trying again", job.step.__qualname__)
+            job.due = time.monotonic() + job.every
+
+
+def _is_ours(file: TextIOWrapper) -> bool:
+    """Whether this process is the one that does it. The lock is given up with the process."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+housekeeping = Housekeeping(JOBS)
