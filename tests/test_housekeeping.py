@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import OperationalError
+
+from dashboard.housekeeping import STEPS_IN_A_ROW, Housekeeping, Job
+
+from .waiting import eventually
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_data_folder")]
+
+NEVER_AGAIN = 10_000.0  # seconds
+
+
+@contextmanager
+def running(*jobs: Job) -> Iterator[None]:
+    housekeeping = Housekeeping(list(jobs))
+    housekeeping.start()
+    try:
+        yield
+    finally:
+        housekeeping.stop()
+
+
+def counting(more: Callable[[int], bool]) -> tuple[Job, list[int]]:
+    """A job that notes its steps, and says after each whether there is more."""
+    steps: list[int] = []
+
+    def step() -> bool:
+        steps.append(len(steps) + 1)
+        return more(len(steps))
+
+    return Job(step, every=NEVER_AGAIN), steps
+
+
+def test_a_job_goes_on_until_there_is_no_more() -> None:
+    job, steps = counting(lambda done: done < 3)
+    with running(job):
+        eventually(lambda: job.due > 0)
+    assert steps == [1, 2, 3]
+
+
+def test_a_long_job_keeps_no_other_waiting() -> None:
+    long, steps = counting(lambda done: True)
+    short, _ = counting(lambda done: False)
+    with running(long, short):
+        eventually(lambda: short.due > 0)
+    assert len(steps) >= STEPS_IN_A_ROW
+
+
+@pytest.mark.parametrize("trouble", [OperationalError("database is locked"), ValueError("a mistake")])
+def test_a_job_that_fails_is_logged_and_costs_no_other(trouble: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> bool:
+        raise trouble
+
+    other, steps = counting(lambda done: False)
+    with caplog.at_level(logging.WARNING), running(Job(fail, NEVER_AGAIN), other):
+        eventually(lambda: other.due > 0)
+    assert (steps, str(trouble) in caplog.text) == ([1], True)
+
+
+def test_of_two_processes_one_does_it_until_it_ends() -> None:
+    first, steps_of_first = counting(lambda done: False)
+    second, steps_of_second = counting(lambda done: False)
+    first.every = second.every = 0.0
+    with running(second):
+        with running(first):
+            eventually(lambda: max(len(steps_of_first), len(steps_of_second)) >= 3)
+            assert not (steps_of_first and steps_of_second)
+        eventually(lambda: len(steps_of_second) > 0)
