@@ -38,9 +38,29 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'saved views',
             },
         ),
+        migrations.RemoveIndex(model_name='call', name='call_by_account'),
+        migrations.RemoveIndex(model_name='call', name='call_by_outcome'),
+        migrations.RemoveIndex(model_name='call', name='call_by_contact'),
+        migrations.RemoveIndex(model_name='call', name='call_by_person'),
         migrations.AddIndex(
             model_name='call',
-            index=models.Index(condition=models.Q(('claimed_by__isnull', True), ('screens', 0)), fields=['received_at', 'id'], name='call_on_no_screen'),
+            index=models.Index(fields=['account', 'received_at', 'id', 'outcome', 'kind'], name='call_by_account'),
+        ),
+        migrations.AddIndex(
+            model_name='call',
+            index=models.Index(fields=['outcome', 'received_at', 'id', 'kind'], name='call_by_outcome'),
+        ),
+        migrations.AddIndex(
+            model_name='call',
+            index=models.Index(fields=['contact', 'received_at', 'id', 'account'], name='call_by_contact'),
+        ),
+        migrations.AddIndex(
+            model_name='call',
+            index=models.Index(condition=models.Q(('claimed_by__isnull', False)), fields=['claimed_by', 'received_at', 'id', 'account', 'outcome', 'kind'], name='call_by_person'),
+        ),
+        migrations.AddIndex(
+            model_name='call',
+            index=models.Index(condition=models.Q(('claimed_by__isnull', True), ('screens', 0)), fields=['account', 'received_at', 'id', 'outcome'], name='call_on_no_screen'),
         ),
         migrations.AddField(
             model_name='note',
