@@ -6,13 +6,14 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 from django.views.i18n import set_language
 
-from .pages import alarms, board, callbacks, health, history, mapping, password
+from .pages import alarms, board, call, callbacks, health, history, mapping, password
 
 urlpatterns = [
     path("", board.board, name="board"),
     path("calls/<int:pk>/reject/", board.reject_call, name="reject"),
     path("history/", history.history, name="history"),
-    path("history/<int:pk>/", history.call, name="call"),
+    path("history/<int:pk>/", call.call, name="call"),
+    path("history/<int:pk>/notes/", call.add_note, name="add_note"),
     path("callbacks/", callbacks.callbacks, name="callbacks"),
     path("unread/replay/", callbacks.replay_all, name="replay_all"),
     path("unread/<int:pk>/replay/", callbacks.replay_one, name="replay"),

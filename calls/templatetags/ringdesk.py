@@ -19,6 +19,7 @@ SHAPES = {
     "time": "%H:%M:%S",
     "minute": "%H:%M",
     "short": "%m-%d %H:%M:%S",
+    "long": "%m-%d %H:%M:%S",  # of any year; this one isn't said
     "exact": "%H:%M:%S.%f",
     "date": "%Y-%m-%d",
     "day": "%m-%d",
@@ -32,6 +33,8 @@ def moment(at: datetime, shape: str = "time") -> SafeString:
     idea of that zone."""
     local = timezone.localtime(at)
     text = local.strftime(SHAPES[shape])
+    if shape == "long" and local.year != timezone.localtime().year:
+        text = f"{local.year:04}-{text}"
     if shape == "exact":
         text = text[:-3]  # milliseconds
     return format_html(
@@ -68,6 +71,12 @@ def epoch_ms(at: datetime) -> int:
 def seconds(length: timedelta | None) -> str:
     """`6.2`; empty for None."""
     return "" if length is None else f"{length.total_seconds():.1f}"
+
+
+@register.filter
+def grouped(number: int) -> str:
+    """`1,284`"""
+    return f"{number:,}"
 
 
 @register.filter

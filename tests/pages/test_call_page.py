@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import html
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from calls.models import Attempt, Call, Person
+from calls.models import Attempt, Call, Note, Person, RawNotice, Team
 from calls.vendor.sandbox import Sandbox
-from dashboard.pages.history import OTHER_CALLS
+from dashboard.pages.call import OTHER_CALLS
 
 from ..factory import (
     make_account,
@@ -23,7 +24,7 @@ from ..factory import (
     make_person,
     make_team,
 )
-from .reading import HARMLESS, HOSTILE, text_of, words_of
+from .reading import HARMLESS, HOSTILE, said, text_of, words_of
 
 pytestmark = pytest.mark.django_db
 
@@ -221,7 +222,133 @@ def test_a_call_page_takes_the_same_queries_however_much_there_is(
         Attempt(call=calls[0], person=person, started_at=call.received_at, answer="{}") for call in calls
     )
     client = supervisor()
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(9):
         page = text_of(client.get(f"/history/{calls[0].pk}/"))
     assert page.count("<pre>") == number
-    assert page.split("panel others")[1].count("/history/") == min(number - 1, OTHER_CALLS)
+    assert page.split("panel others")[1].count("<li>") == min(number - 1, OTHER_CALLS)
+
+
+def test_a_contact_with_many_calls_has_a_page_with_their_number_and_a_link_to_them() -> None:
+    account = make_account()
+    contact = make_contact(account.app)
+    calls = make_calls(1_300, account, contact=contact)
+    shown = others_on(calls[0])
+    assert "<small>\n1,299 calls\n" in shown
+    assert f'href="/history/?contact={contact.pk}"' in shown
+
+
+def test_agents_are_told_the_number_of_other_calls_that_they_see() -> None:
+    app, ours = make_app(), make_team()
+    account, contact = make_account(app, team=ours), make_contact(app)
+    call, _ = make_call(account, contact=contact), make_call(account, contact=contact)
+    make_call(make_account(app, team=make_team()), contact=contact)
+    assert "<small>\n1 call\n" in others_on(call, make_client(make_person(ours, password=None)))
+
+
+# Notes
+
+
+def note(client: Client, call: Call, text: str, **headers: str) -> Any:
+    return client.post(f"/history/{call.pk}/notes/", {"text": text}, headers=headers)
+
+
+def test_a_note_is_shown_with_its_author() -> None:
+    call, person = make_call(), make_person(password=None, role=Role.SUPERVISOR, name="Ada")
+    assert note(make_client(person), call, "told by text").headers["Location"] == f"/history/{call.pk}/"
+    assert "Ada noted: told by text" in words(call)
+
+
+def test_what_happened_is_shown_in_the_order_of_time_notes_among_it() -> None:
+    call, person = make_call(received_at=timezone.now() - timedelta(hours=1)), make_person(password=None, name="Ada")
+    for minutes in (2, 0.5):
+        written_at = call.received_at + timedelta(minutes=minutes)
+        Note.objects.create(call=call, person=person, written_at=written_at, text=f"after {minutes}")
+    make_attempt(call, person, result=Result.REFUSED, errcode="113", started_at=call.received_at + timedelta(seconds=10))
+    shown = words(call)
+    parts = ["and stored", "Ada rejects.", "errcode 113 · 380 ms", "after 0.5", "ring window ran out", "after 2"]
+    assert [shown.index(part) for part in parts] == sorted(shown.index(part) for part in parts)
+
+
+def test_notes_of_two_people_both_stay() -> None:
+    call, team = make_call(make_account(team=make_team())), Team.objects.get()
+    for name in ("Ada", "Bea"):
+        note(make_client(make_person(team, password=None, name=name)), call, f"written by {name}")
+    shown = words(call)
+    assert ("Ada noted: written by Ada" in shown, "Bea noted: written by Bea" in shown) == (True, True)
+
+
+def test_a_note_may_be_of_several_lines_and_as_long_as_the_page_lets_one_write() -> None:
+    call = make_call()
+    note(supervisor(), call, "x" * 998 + "\r\n" + "y" * 1001)
+    assert len(Note.objects.get().text) == 2000
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [("", "The note is empty."), (" \r\n ", "The note is empty."), ("x" * 2001, "2000 characters")]
+)
+def test_a_note_that_is_empty_or_too_long_is_refused_and_what_was_written_stays(text: str, why: str) -> None:
+    call = make_call()
+    page = note(supervisor(), call, text)
+    assert why in " ".join(said(page))
+    assert text.strip() in text_of(page)
+    assert not Note.objects.exists()
+
+
+def test_htmx_is_answered_with_the_page_and_an_empty_form() -> None:
+    call = make_call()
+    page = text_of(note(supervisor(), call, "told by text", **{"HX-Request": "true"}))
+    assert page.count("told by text") == 1
+
+
+def test_nobody_writes_about_another_teams_call() -> None:
+    call = make_call(make_account(team=make_team()))
+    assert note(make_client(make_person(make_team(), password=None)), call, "hello").status_code == 404
+    assert not Note.objects.exists()
+
+
+def test_notes_are_not_written_by_reading() -> None:
+    assert supervisor().get(f"/history/{make_call().pk}/notes/").status_code == 405
+
+
+def test_no_note_is_taken_for_html() -> None:
+    call = make_call()
+    note(supervisor(), call, HOSTILE)
+    page = text_of(supervisor().get(f"/history/{call.pk}/"))
+    assert HARMLESS in page
+    assert "<script>" not in page
+
+
+# The raw notice
+
+
+def admin() -> Client:
+    return make_client(make_person(password=None, role=Role.ADMIN))
+
+
+def test_admins_are_shown_the_raw_notice_as_people_read_it() -> None:
+    call = make_call()
+    RawNotice.objects.create(
+        call=call, body='{"type":"voiceVideoCall","data":[{"voipid":18446744073709551617,"nick":"王"}]}'
+    )
+    page = html.unescape(text_of(admin().get(f"/history/{call.pk}/")))
+    assert '      "voipid": 18446744073709551617,\n      "nick": "王"' in page
+
+
+def test_admins_are_told_that_no_raw_notice_is_kept() -> None:
+    assert "No raw notice of this call is kept." in words_of(admin().get(f"/history/{make_call().pk}/"))
+
+
+@pytest.mark.parametrize("body", ["", "no JSON", "[" * 100_000, "<script>"])
+def test_a_raw_notice_that_is_no_json_is_shown_as_it_is(body: str) -> None:
+    call = make_call()
+    RawNotice.objects.create(call=call, body=body)
+    answer = admin().get(f"/history/{call.pk}/")
+    assert answer.status_code == 200
+    assert html.escape(body) in text_of(answer)
+
+
+def test_the_raw_notice_is_for_admins_alone() -> None:
+    call = make_call()
+    RawNotice.objects.create(call=call, body='{"secret": 1}')
+    shown = words(call)
+    assert ("secret" in shown, "notice" in shown) == (False, False)

@@ -3,7 +3,7 @@
 import { board } from "./cards.js";
 
 export function renewIfChanged(wholeBoard) {
-  const page = document.querySelector(".one-call");
+  const page = document.getElementById("happened");
   if (!page) return;
   const card = board.querySelector(`#call-${page.dataset.pk}`);
   const changed = card

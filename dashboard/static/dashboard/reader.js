@@ -11,6 +11,7 @@ const shapes = {
   day: (at) => `${two(at.getMonth() + 1)}-${two(at.getDate())}`,
   date: (at) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`,
   short: (at) => `${two(at.getMonth() + 1)}-${two(at.getDate())} ${shapes.time(at)}`,
+  long: (at) => (at.getFullYear() === new Date().getFullYear() ? shapes.short(at) : `${shapes.date(at)} ${shapes.time(at)}`),
   exact: (at) => `${shapes.time(at)}.${String(at.getMilliseconds()).padStart(3, "0")}`,
 };
 

@@ -1,0 +1,81 @@
+"""One call: what happened to it, what colleagues wrote about it, and the contact's other calls."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import forms
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET, require_POST
+
+from calls.models import Call, Note, RawNotice
+
+from .requests import SignedInRequest
+from .timeline import timeline
+
+OTHER_CALLS = 10
+MOST_COUNTED = 10_000
+
+
+class Lines(forms.CharField):
+    """Text of several lines. Browsers send two characters for the end of a line, and count one."""
+
+    widget = forms.Textarea
+
+    def to_python(self, value: Any) -> str:
+        return (super().to_python(value) or "").replace("\r\n", "\n")
+
+
+class NoteForm(forms.Form):
+    text = Lines(
+        label=_("Note"),
+        max_length=Note.LONGEST,
+        widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "off"}),
+        error_messages={"required": _("The note is empty. Write something first.")},
+    )
+
+
+@require_GET
+def call(request: SignedInRequest, pk: int) -> HttpResponse:
+    return _page(request, pk, NoteForm())
+
+
+@require_POST
+def add_note(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Keep a note of whoever sees the call. What others wrote meanwhile stays."""
+    found = get_object_or_404(Call.objects.seen_by(request.user.sight), pk=pk)
+    form = NoteForm(request.POST)
+    if not form.is_valid():
+        return _page(request, pk, form)
+    found.notes.create(person=request.user, written_at=timezone.now(), text=form.cleaned_data["text"])
+    return _page(request, pk, NoteForm()) if request.htmx else redirect("call", pk)
+
+
+def _page(request: SignedInRequest, pk: int, form: NoteForm) -> HttpResponse:
+    seen = Call.objects.seen_by(request.user.sight)
+    found = get_object_or_404(seen.for_history().prefetch_related("attempts__person", "notes__person"), pk=pk)
+    others = seen.filter(contact=found.contact_id).exclude(pk=pk)
+    context: dict[str, object] = {
+        "call": found,
+        "steps": timeline(found),
+        "note_form": form,
+        "others": others.for_history()[:OTHER_CALLS],
+        "others_count": others[: MOST_COUNTED + 1].count(),
+        "most_counted": MOST_COUNTED,
+    }
+    if request.user.is_admin:
+        notice = RawNotice.objects.filter(pk=pk).first()
+        context["raw"] = indented(notice.body) if notice else ""
+    return render(request, "history/call.html", context)
+
+
+def indented(text: str) -> str:
+    """JSON as people read it; what is none, as it is."""
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text

@@ -1,0 +1,39 @@
+"""What happened to a call, step by step, in the order in which it happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from calls.models import Attempt, Call, Note
+
+
+@dataclass(frozen=True)
+class Step:
+    at: datetime
+    name: str  # of what happened: one of templates/history/steps/
+    attempt: Attempt | None = None
+    note: Note | None = None
+    shape: str = "exact"  # of the time: a note is written by hand, perhaps days later
+
+
+def timeline(call: Call) -> list[Step]:
+    """Oldest first. The call comes with its attempts and notes, and their people."""
+    return sorted(_steps(call), key=lambda step: step.at)
+
+
+def _steps(call: Call) -> Iterator[Step]:
+    if call.called_at:
+        yield Step(call.called_at, "called")
+    yield Step(call.received_at, "stored")
+    if call.shown_at:
+        yield Step(call.shown_at, "shown")
+    for attempt in call.attempts.all():
+        yield Step(attempt.started_at, "attempt", attempt=attempt)
+    if call.ended_at:
+        yield Step(call.ended_at, "ended")
+    if call.is_over and call.status in {Call.Status.MISSED, Call.Status.UNCONFIRMED}:
+        yield Step(call.rings_until, "ran_out")
+    for note in call.notes.all():
+        yield Step(note.written_at, "note", note=note, shape="long")
