@@ -6,12 +6,15 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 from django.views.i18n import set_language
 
-from .pages import alarms, board, call, callbacks, health, history, mapping, password
+from .pages import alarms, board, call, callbacks, health, history, mapping, password, saved_views
 
 urlpatterns = [
     path("", board.board, name="board"),
     path("calls/<int:pk>/reject/", board.reject_call, name="reject"),
     path("history/", history.history, name="history"),
+    path("history/new/", history.new_calls, name="new_calls"),
+    path("history/views/", saved_views.save_view, name="save_view"),
+    path("history/views/<int:pk>/delete/", saved_views.delete_view, name="delete_view"),
     path("history/<int:pk>/", call.call, name="call"),
     path("history/<int:pk>/notes/", call.add_note, name="add_note"),
     path("callbacks/", callbacks.callbacks, name="callbacks"),

@@ -2,73 +2,94 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC
+from urllib.parse import urlencode
 
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET
+from django_htmx.http import push_url
 
-from calls.models import Call
+from calls.models import Call, SavedView
 
-from .history_filter import CallFilter
+from .chips import chips
+from .history_filter import CallFilter, Place
 from .requests import SignedInRequest
+from .saved_views import ViewForm
 
 ROWS = 50
-OTHER_CALLS = 10
+MOST_COUNTED = 10_000
+MOST_NEW = 99
 
 
 @require_GET
 def history(request: SignedInRequest) -> HttpResponse:
     """Calls newest first, filtered by the query; each page begins after the last call of the one before."""
-    sight = request.user.sight
-    filtered = CallFilter(request.GET, Call.objects.seen_by(sight), sight)
-    # A filter that makes no sense finds nothing, and says why; it never silently finds everything.
-    calls = filtered.qs.for_history() if filtered.is_valid() else Call.objects.none()
-    if after := _place(request.GET.get("after", "")):
-        calls = calls.before(*after)
-    rows = list(calls[: ROWS + 1])
+    filtered = _filtered(request)
+    latest = Call.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    place = _place(request.GET.get("after", ""))
+    rows = filtered.newest(ROWS + 1, before=place)
+    is_all = place is None and len(rows) <= ROWS
     context = {
         "filter": filtered,
+        "chips": chips(filtered),
         "calls": rows[:ROWS],
-        "next": _next_page(request, rows[ROWS - 1]) if len(rows) > ROWS else "",
-        "filtered": any(request.GET.get(name) for name in filtered.filters),
+        "count": len(rows) if is_all else filtered.count(MOST_COUNTED),
+        "most_counted": MOST_COUNTED,
+        "latest": latest,
+        "older": _after(filtered, rows[ROWS - 1]) if len(rows) > ROWS else "",
+        "is_older": place is not None,
+        "views": SavedView.objects.for_menu(request.user),
+        "view_form": ViewForm(request.user),
         "now": timezone.now(),
     }
     response = render(request, "history/_table.html" if request.htmx else "history/page.html", context)
     # Page and fragment share an address: without this the browser's Back button would show the fragment alone.
     patch_vary_headers(response, ["HX-Request"])
+    if request.htmx:
+        _push(request, response, filtered)
     return response
 
 
 @require_GET
-def call(request: SignedInRequest, pk: int) -> HttpResponse:
-    """One call: what happened to it, step by step, and the same contact's other calls."""
-    seen = Call.objects.seen_by(request.user.sight)
-    found = get_object_or_404(seen.for_history(), pk=pk)
-    context = {
-        "call": found,
-        "attempts": found.attempts.select_related("person"),
-        "others": seen.for_history().filter(contact=found.contact).exclude(pk=pk)[:OTHER_CALLS],
-    }
-    return render(request, "history/call.html", context)
+def new_calls(request: SignedInRequest) -> HttpResponse:
+    """How many calls fit the query that came after the newest one that its page knew of: nothing, or a link to them."""
+    since = request.GET.get("since", "")
+    filtered = _filtered(request)
+    number = filtered.count_since(int(since), MOST_NEW) if _is_id(since) else 0
+    return render(request, "history/_new.html", {"number": number, "most": MOST_NEW, "filter": filtered})
 
 
-def _next_page(request: SignedInRequest, last: Call) -> str:
-    query = request.GET.copy()
-    query["after"] = f"{last.received_at.isoformat()},{last.pk}"
-    return query.urlencode()
+def _filtered(request: SignedInRequest) -> CallFilter:
+    sight = request.user.sight
+    return CallFilter(request.GET, Call.objects.seen_by(sight), sight)
 
 
-def _place(text: str) -> tuple[datetime, int] | None:
+def _push(request: SignedInRequest, response: HttpResponse, filtered: CallFilter) -> None:
+    """Into the browser's address and its history: what is asked for, unless it stands there already."""
+    address = reverse("history") + (f"?{filtered.query}" if filtered.query else "")
+    push_url(response, address if address != request.htmx.current_url_abs_path else False)
+
+
+def _after(filtered: CallFilter, last: Call) -> str:
+    return urlencode(filtered.asked | {"after": f"{last.received_at.isoformat()},{last.pk}"})
+
+
+def _place(text: str) -> Place | None:
     """Where the page before ended; None where the text says no such thing."""
     at, _, pk = text.partition(",")
     try:
         received_at = parse_datetime(at)
-        if received_at is None or timezone.is_naive(received_at) or not pk.isdecimal() or len(pk) > 18:
+        if received_at is None or timezone.is_naive(received_at) or not _is_id(pk):
             return None
         return received_at.astimezone(UTC), int(pk)
     except (ValueError, OverflowError):
         return None
+
+
+def _is_id(text: str) -> bool:
+    return text.isdecimal() and len(text) < 19

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date, timedelta
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import Any
+from urllib.parse import urlencode
 
 import django_filters as filters
 from django import forms
 from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator, ProhibitNullCharactersValidator
 from django.db import models
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from calls import days, search
+from calls import search
+from calls.days import Span, span, spans
 from calls.models import Account, Call, Contact, Person, Team
 from calls.models.call import CallQuerySet
 from calls.models.person import Sight
 
 MOST_DAYS = 366  # of which the same hours can be looked at
 WITHOUT_TEAM = "none"
+
+Place = tuple[datetime, int]  # of a call in the list: when it was received, and its id
 
 
 class Period(models.TextChoices):
@@ -54,15 +58,6 @@ def _capitalised(choices: type[models.Choices]) -> Callable[[], list[tuple[Any, 
     return lambda: [(value, capfirst(str(label))) for value, label in choices.choices]
 
 
-def _with_outcome(calls: CallQuerySet, name: str, outcome: str) -> CallQuerySet:
-    # Of a call that is not over, the column says what would be if nothing more happened.
-    return calls.over(timezone.now()).filter(outcome=outcome)
-
-
-def _seen_by_nobody(calls: CallQuerySet, name: str, only: bool) -> CallQuerySet:
-    return calls.seen_by_nobody(timezone.now()) if only else calls
-
-
 def _matching(calls: CallQuerySet, name: str, text: str) -> CallQuerySet:
     return search.matching(calls, text)
 
@@ -72,20 +67,24 @@ class WholeNumberFilter(filters.NumberFilter):
 
 
 class CallForm(forms.Form):
-    """`days`, once it is valid: the first and the last day of what is looked for, each None where there is no such end."""
+    """Once it is valid: `days` are the first and the last day of what is looked for, each None where there is no such end;
+    `parts` are the parts of these days, oldest first, where only a weekday or an hour of them is looked for."""
 
     days: tuple[date | None, date | None]
+    parts: list[Span] | None = None
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if self.errors:
             return cleaned
         self.days = first, last = self._days(cleaned)
-        in_parts = cleaned["weekday"] or cleaned["hour"] is not None
-        if in_parts and (first is None or last is None or (last - first).days >= MOST_DAYS):
-            raise forms.ValidationError(
-                _("A weekday or an hour needs a period of at most %(days)s days.") % {"days": MOST_DAYS}
-            )
+        weekday, hour = cleaned["weekday"], cleaned["hour"]
+        if weekday or hour is not None:
+            if first is None or last is None or (last - first).days >= MOST_DAYS:
+                raise forms.ValidationError(
+                    _("A weekday or an hour needs a period of at most %(days)s days.") % {"days": MOST_DAYS}
+                )
+            self.parts = list(spans(first, last, timezone.get_current_timezone(), weekday, hour))
         return cleaned
 
     @staticmethod
@@ -103,13 +102,13 @@ class CallFilter(filters.FilterSet):
         label=_("Search"),
         method=_matching,
         validators=[MaxLengthValidator(search.LONGEST), ProhibitNullCharactersValidator()],
-        widget=forms.TextInput(attrs={"type": "search"}),
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Name, wxid, call id, reason, note…")}),
     )
     period = filters.ChoiceFilter(
         label=_("Period"), choices=_capitalised(Period), empty_label=_("Any time"), method="_untouched"
     )
     outcome = filters.ChoiceFilter(
-        label=_("Outcome"), choices=_capitalised(Call.Outcome), empty_label=_("Any outcome"), method=_with_outcome
+        label=_("Outcome"), choices=_capitalised(Call.Outcome), empty_label=_("Any outcome"), method="_with_outcome"
     )
     kind = filters.ChoiceFilter(label=_("Kind"), choices=_capitalised(Call.Kind), empty_label=_("Voice and video"))
     account = filters.ModelChoiceFilter(label=_("Account"), queryset=Account.objects.none(), empty_label=_("Any account"))
@@ -129,7 +128,7 @@ class CallFilter(filters.FilterSet):
         empty_label=_("Anyone"),
     )
     contact = filters.ModelChoiceFilter(label=_("Contact"), queryset=Contact.objects.none(), widget=forms.HiddenInput())
-    unseen = filters.BooleanFilter(label=_("Nobody saw it"), method=_seen_by_nobody, widget=forms.CheckboxInput())
+    unseen = filters.BooleanFilter(label=_("Nobody saw it"), method="_seen_by_nobody", widget=forms.CheckboxInput())
     weekday = WholeNumberFilter(
         label=_("Weekday"),
         method="_untouched",
@@ -148,6 +147,7 @@ class CallFilter(filters.FilterSet):
 
     def __init__(self, data: Any, queryset: QuerySet[Call], sight: Sight) -> None:
         super().__init__(data, queryset)
+        self._sight = sight
         accounts, teams, people = Account.objects.all(), Team.objects.all(), Person.objects.all()
         contacts = Contact.objects.all()
         if not sight.all:
@@ -155,7 +155,7 @@ class CallFilter(filters.FilterSet):
             teams = teams.filter(pk__in=sight.teams)
             # Whoever may handle the calls of these teams.
             people = people.filter(Q(teams__in=sight.teams) | Q(all_accounts=True) | ~Q(role=Person.Role.AGENT)).distinct()
-            contacts = contacts.filter(calls__account__team__in=sight.teams).distinct()
+            contacts = contacts.filter(Exists(Call.objects.seen_by(sight).filter(contact=OuterRef("pk"))))
         self.filters["account"].queryset = accounts
         self.filters["team"].queryset = teams
         self.filters["team"].null_label = _("No team") if sight.all else None
@@ -172,24 +172,89 @@ class CallFilter(filters.FilterSet):
         declared: dict[str, filters.Filter] = super().get_filters()
         return ends | declared
 
+    @property
+    def asked(self) -> dict[str, str]:
+        """What is asked for, as it stands in the address: nothing empty, nothing unknown."""
+        asked = {name: value for name in self.filters if (value := self.data.get(name, "").strip())}
+        if asked.keys() & {"from", "to"}:
+            asked.pop("period", None)
+        return asked
+
+    @property
+    def query(self) -> str:
+        """What is asked for, as an address has it after the question mark."""
+        return urlencode(self.asked)
+
+    def newest(self, number: int, before: Place | None = None) -> list[Call]:
+        """So many of the calls that fit, newest first; of those that follow this place in that order. None fit a filter that
+        makes no sense: it never silently finds everything."""
+        # Ids first: they are found by the indexes alone.
+        found: list[int] = []
+        for calls in self._in_parts(before):
+            ids = calls.order_by("-received_at", "-id").values_list("pk", flat=True)
+            found += ids[: number - len(found)]
+            if len(found) == number:
+                break
+        return list(Call.objects.filter(pk__in=found).for_history())
+
+    def count(self, most: int) -> int:
+        """How many calls fit; one more than `most` says that there are more, since counting ends there."""
+        counted = 0
+        for calls in self._in_parts():
+            counted += calls.order_by()[: most + 1 - counted].count()
+            if counted > most:
+                break
+        return counted
+
+    def count_since(self, pk: int, most: int) -> int:
+        """How many calls fit that came after the one with this id; one more than `most` for more than that."""
+        return self.qs.filter(pk__gt=pk).order_by("-pk")[: most + 1].count() if self.is_valid() else 0
+
     def filter_queryset(self, queryset: QuerySet[Call]) -> QuerySet[Call]:
-        found: QuerySet[Call] = super().filter_queryset(queryset)
+        found = self._but_for_parts(queryset)
+        if self.form.parts is None:
+            return found
+        either = (Q(received_at__gte=begin, received_at__lt=end) for begin, end in self.form.parts)
+        return found.filter(reduce(or_, either, Q(pk=None)))
+
+    def _but_for_parts(self, queryset: QuerySet[Call]) -> CallQuerySet:
+        found: CallQuerySet = super().filter_queryset(queryset)
         return found.filter(self._when())
 
+    def _in_parts(self, before: Place | None = None) -> Iterator[CallQuerySet]:
+        """All that fit, newest part first. A search in hundreds of parts at once would compare each call with each part."""
+        if not self.is_valid():
+            return
+        calls = self._but_for_parts(self.queryset)
+        if before:
+            calls = calls.before(*before)
+        if self.form.parts is None:
+            yield calls
+            return
+        for begin, end in reversed(self.form.parts):
+            if before is None or begin <= before[0]:
+                yield calls.filter(received_at__gte=begin, received_at__lt=end)
+
     def _untouched(self, calls: QuerySet[Call], name: str, value: Any) -> QuerySet[Call]:
-        """For what `_when` looks at all together."""
+        """For what is looked at all together, with the days."""
         return calls
 
+    def _with_outcome(self, calls: CallQuerySet, name: str, outcome: str) -> CallQuerySet:
+        narrowed = not self._sight.all or self.asked.keys() & {"account", "team", "agent", "contact"}
+        return calls.with_outcome(outcome, timezone.now(), narrowed=bool(narrowed))
+
+    def _seen_by_nobody(self, calls: CallQuerySet, name: str, only: bool) -> CallQuerySet:
+        if not only:
+            return calls
+        # All accounts: the index of these calls has the account first.
+        return calls.seen_by_nobody(timezone.now()).filter(account__in=Account.objects.values("pk"))
+
     def _when(self) -> Q:
-        asked, zone = self.form.cleaned_data, timezone.get_current_timezone()
         first, last = self.form.days
-        begin, end = days.span(first or date.min, last or date.max, zone)
+        begin, end = span(first or date.min, last or date.max, timezone.get_current_timezone())
         when = Q()
         if first is not None:
             when &= Q(received_at__gte=begin)
         if last is not None and last != date.max:
             when &= Q(received_at__lt=end)
-        if asked["weekday"] or asked["hour"] is not None:
-            parts = days.spans(first, last, zone, asked["weekday"], asked["hour"])
-            when &= reduce(or_, (Q(received_at__gte=begin, received_at__lt=end) for begin, end in parts), Q(pk=None))
         return when

@@ -1,11 +1,12 @@
 // What every signed-in page does: listens to the socket, rings, and sends clicks.
 
-import "./alarms.js";
 import "./copy.js";
 import "./mapping.js";
+import "./polled.js";
 import { renewIfChanged } from "./call.js";
 import { board, ringingCards, take } from "./cards.js";
 import { keepTicking, setServerTime } from "./clock.js";
+import { lookForNewCalls } from "./history.js";
 import { useKeyboard } from "./keyboard.js";
 import { showTimes } from "./reader.js";
 import { noteShown } from "./receipts.js";
@@ -23,6 +24,7 @@ connect((html) => {
   const { wholeBoard, cards, sign } = take(html);
   setServerTime(Number(sign.now));
   renewIfChanged(wholeBoard);
+  if (cards) lookForNewCalls();
   noteShown();
   ringIfDue();
   return { wholeBoard, cards, number: Number(sign.seq) };
