@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='call',
-            index=models.Index(fields=['contact', 'received_at', 'id', 'account'], name='call_by_contact'),
+            index=models.Index(fields=['contact', 'received_at', 'id', 'account', 'outcome'], name='call_by_contact'),
         ),
         migrations.AddIndex(
             model_name='call',
@@ -60,7 +60,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='call',
-            index=models.Index(condition=models.Q(('claimed_by__isnull', True), ('screens', 0)), fields=['account', 'received_at', 'id', 'outcome'], name='call_on_no_screen'),
+            index=models.Index(condition=models.Q(('claimed_by__isnull', True), ('screens', 0)), fields=['account', 'received_at', 'id', 'outcome', 'screens', 'claimed_by'], name='call_on_no_screen'),
         ),
         migrations.AddField(
             model_name='note',

@@ -238,14 +238,14 @@ class Call(models.Model):
             # What comes after the id spares a search the look at each call: it is told by the index alone.
             models.Index(fields=["account", "received_at", "id", "outcome", "kind"], name="call_by_account"),
             models.Index(fields=["outcome", "received_at", "id", "kind"], name="call_by_outcome"),
-            models.Index(fields=["contact", "received_at", "id", "account"], name="call_by_contact"),
+            models.Index(fields=["contact", "received_at", "id", "account", "outcome"], name="call_by_contact"),
             models.Index(
                 fields=["claimed_by", "received_at", "id", "account", "outcome", "kind"],
                 name="call_by_person",
                 condition=Q(claimed_by__isnull=False),
             ),
             models.Index(
-                fields=["account", "received_at", "id", "outcome"],
+                fields=["account", "received_at", "id", "outcome", "screens", "claimed_by"],
                 name="call_on_no_screen",
                 condition=Q(screens=0, claimed_by__isnull=True),
             ),

@@ -31,6 +31,8 @@ class Lines(forms.CharField):
 
 
 class NoteForm(forms.Form):
+    use_required_attribute = False  # what is wrong is said in the page's language, not in the browser's
+
     text = Lines(
         label=_("Note"),
         max_length=Note.LONGEST,

@@ -13,7 +13,7 @@ import django_filters as filters
 from django import forms
 from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator, ProhibitNullCharactersValidator
 from django.db import models
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -208,32 +208,39 @@ class CallFilter(filters.FilterSet):
 
     def count_since(self, pk: int, most: int) -> int:
         """How many calls fit that came after the one with this id; one more than `most` for more than that."""
-        return self.qs.filter(pk__gt=pk).order_by("-pk")[: most + 1].count() if self.is_valid() else 0
+        new = Call.objects.filter(pk__gt=pk)
+        came = new.aggregate(number=Count("pk"), earliest=Min("received_at"))
+        if not came["number"] or not self.is_valid():
+            return 0
+        # The moment follows from the id, and all indexes can find it.
+        fitting: CallQuerySet = self.qs.filter(pk__gt=pk, received_at__gte=came["earliest"])
+        return fitting[: most + 1].count()
 
     def filter_queryset(self, queryset: QuerySet[Call]) -> QuerySet[Call]:
-        found = self._but_for_parts(queryset)
+        found = self._but_for_days(queryset)
         if self.form.parts is None:
-            return found
+            return found.filter(self._when())
         either = (Q(received_at__gte=begin, received_at__lt=end) for begin, end in self.form.parts)
         return found.filter(reduce(or_, either, Q(pk=None)))
 
-    def _but_for_parts(self, queryset: QuerySet[Call]) -> CallQuerySet:
+    def _but_for_days(self, queryset: QuerySet[Call]) -> CallQuerySet:
         found: CallQuerySet = super().filter_queryset(queryset)
-        return found.filter(self._when())
+        return found
 
     def _in_parts(self, before: Place | None = None) -> Iterator[CallQuerySet]:
         """All that fit, newest part first. A search in hundreds of parts at once would compare each call with each part."""
         if not self.is_valid():
             return
-        calls = self._but_for_parts(self.queryset)
-        if before:
-            calls = calls.before(*before)
         if self.form.parts is None:
-            yield calls
+            yield self.qs.before(*before) if before else self.qs
             return
+        calls = self._but_for_days(self.queryset)
         for begin, end in reversed(self.form.parts):
-            if before is None or begin <= before[0]:
-                yield calls.filter(received_at__gte=begin, received_at__lt=end)
+            part = calls.filter(received_at__gte=begin, received_at__lt=end)
+            if before is None or end <= before[0]:
+                yield part
+            elif begin <= before[0]:
+                yield part.before(*before)
 
     def _untouched(self, calls: QuerySet[Call], name: str, value: Any) -> QuerySet[Call]:
         """For what is looked at all together, with the days."""
