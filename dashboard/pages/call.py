@@ -14,11 +14,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from calls.models import Call, Note, RawNotice
 
+from .history_filter import MOST_COUNTED
 from .requests import SignedInRequest
 from .timeline import timeline
 
 OTHER_CALLS = 10
-MOST_COUNTED = 10_000
 
 
 class Lines(forms.CharField):

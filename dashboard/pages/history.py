@@ -17,12 +17,11 @@ from django_htmx.http import push_url
 from calls.models import Call, SavedView
 
 from .chips import chips
-from .history_filter import CallFilter, Place
+from .history_filter import MOST_COUNTED, CallFilter, Place
 from .requests import SignedInRequest
 from .saved_views import ViewForm
 
 ROWS = 50
-MOST_COUNTED = 10_000
 MOST_NEW = 99
 
 

@@ -26,6 +26,7 @@ from calls.models.person import Sight
 
 MOST_DAYS = 366  # of which the same hours can be looked at
 WITHOUT_TEAM = "none"
+MOST_COUNTED = 10_000  # calls; of more it is said that there are more
 
 Place = tuple[datetime, int]  # of a call in the list: when it was received, and its id
 

@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from calls.models import Call, Person
+from calls.models import call as call_model
 from dashboard.pages import history as page_of_history
 from dashboard.pages.history import ROWS
 
@@ -116,6 +117,23 @@ def test_an_hour_without_days_is_refused_and_its_chip_takes_it_away() -> None:
     page = supervisor().get("/history/", {"hour": "12"})
     assert "needs a period" in words_of(page)
     assert (rows(page), chips(page)) == ([], {"Hour: 12:00–13:00": ""})
+
+
+@pytest.mark.parametrize("rare", [0, 10])
+@pytest.mark.parametrize("narrow", ["team", "account", "agent", "contact"])
+def test_an_outcome_is_found_within_what_narrows_the_search_however_many_calls_have_it(
+    rare: int, narrow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_model, "RARE", rare)
+    person, account = make_person(password=None, username="ada"), make_account(team=make_team())
+    fitting = {"account": account, "contact": make_contact(account.app), "claimed_by": person}
+    call = past_call(**fitting, outcome=Call.Outcome.REFUSED)
+    past_call(**fitting, outcome=Call.Outcome.REJECTED)
+    make_call(**fitting, outcome=Call.Outcome.REFUSED)  # not over
+    past_call(outcome=Call.Outcome.REFUSED)
+    narrowed = {"team": account.team_id, "account": account.pk, "agent": "ada", "contact": call.contact_id}
+    page = supervisor().get("/history/", {"outcome": "refused", narrow: narrowed[narrow]})
+    assert (rows(page), how_many(page)) == ([call.pk], "1 call")
 
 
 # Chips
