@@ -14,6 +14,8 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 
+from calls import search
+
 logger = logging.getLogger(__name__)
 
 LOOKED_EVERY = 0.5  # seconds
@@ -30,7 +32,9 @@ class Job:
     due: float = 0.0  # by the monotonic clock
 
 
-JOBS: list[Job] = []
+JOBS: list[Job] = [
+    Job(search.index_some, every=5),
+]
 
 
 class Housekeeping:

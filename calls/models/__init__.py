@@ -10,6 +10,7 @@ from .person import Person
 from .rollup import AccountCount, DelayCount, HourCount, PersonCount, RolledDay
 from .sample import NoticeSample
 from .saved_view import SavedView
+from .search import ChangedText, IndexedUpTo
 from .team import Team
 from .traffic import AccountTraffic, AnswerTime
 from .unread import UnreadBody
@@ -23,10 +24,12 @@ __all__ = [
     "Attempt",
     "Call",
     "Callback",
+    "ChangedText",
     "Contact",
     "DelayCount",
     "Export",
     "HourCount",
+    "IndexedUpTo",
     "Note",
     "NoticeSample",
     "Person",

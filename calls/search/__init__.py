@@ -1,0 +1,19 @@
+"""Search: calls by a part of a name, a number or what was said.
+
+A text is contained in what it is compared with, upper or lower case; that alone decides. An index says where to look.
+"""
+
+from .found import index, matching, newest
+
+LONGEST = 100  # characters
+
+index_some = index.index_some
+
+
+def rebuild() -> None:
+    """Build the index anew from all that is stored, within minutes for millions of calls."""
+    index.forget()
+    index.build()
+
+
+__all__ = ["LONGEST", "index_some", "matching", "newest", "rebuild"]
