@@ -3,7 +3,7 @@
 A text is contained in what it is compared with, upper or lower case; that alone decides. An index says where to look.
 """
 
-from .found import index, matching, newest
+from .found import count, index, matching, newest
 
 LONGEST = 100  # characters
 
@@ -16,4 +16,4 @@ def rebuild() -> None:
     index.build()
 
 
-__all__ = ["LONGEST", "index_some", "matching", "newest", "rebuild"]
+__all__ = ["LONGEST", "count", "index_some", "matching", "newest", "rebuild"]

@@ -6,16 +6,13 @@ times take seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
 from functools import cached_property, reduce
 from operator import or_
-from typing import TypeAlias
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import BooleanField, ExpressionWrapper, OuterRef, Q, Subquery
+from django.db.models.lookups import IsNull
 
-from ..models import Call
 from ..models.call import CallQuerySet
 from . import postgresql, sqlite
 from .sources import ACCOUNTS, CALLS, INDEXED, PEOPLE, Source
@@ -23,34 +20,55 @@ from .sources import ACCOUNTS, CALLS, INDEXED, PEOPLE, Source
 index = postgresql if connection.vendor == "postgresql" else sqlite
 
 NEWEST = 2_000  # calls that are looked at before the index is asked
-FEW = 10_000  # of one source, that are looked up one by one
+PATIENCE = 16_000  # calls that are looked at in a row before the index is asked for more than few
+FEW, MANY = 10_000, 100_000  # calls of one source that are looked up one by one, at first and then
 FEW_LISTS = 40  # accounts and people, each with a list of calls of its own
-
-_Place: TypeAlias = tuple[datetime, int]  # received_at and id
 
 
 def matching(calls: CallQuerySet, text: str) -> CallQuerySet:
     """Of these calls those with this text in the contact's nickname or wxid, the account's name or wxid, the call id, the
     name of who rejected it, what the vendor said, or a note. Upper and lower case are the same."""
-    return calls.filter(_Search(text).condition)
+    return calls.filter(_Search(text, FEW).condition)
 
 
 def newest(calls: CallQuerySet, text: str, count: int) -> list[int]:
     """The ids of the newest so many of these calls that match, newest first."""
     calls = calls.select_related(None).prefetch_related(None).order_by("-received_at", "-id")
-    search = _Search(text)
-    found = _among(calls[:NEWEST], search.plain_condition)
-    rest = _after(calls, NEWEST) if len(found) < count else None
-    if rest is not None:
-        found += search.newest(rest, count) if search.finds_few else _one_by_one(rest, search.condition, count - len(found))
-    return [pk for _, pk in found[:count]]
+    search, size = _Search(text, FEW), NEWEST
+    found, rest = _look_at(calls, size, search.plain_condition)
+    while rest is not None and len(found) < count:
+        if search.finds_few:
+            found += search.newest(rest, count - len(found))
+            break
+        size *= 2
+        more, rest = _look_at(rest, size, search.condition)
+        found += more
+        if size == PATIENCE:
+            search = _Search(text, MANY)
+    return found[:count]
+
+
+def count(calls: CallQuerySet, text: str, most: int) -> int | None:
+    """How many of these calls match; `most` where there are as many or more.
+
+    Returns: None where it would take too long to say.
+    """
+    calls = calls.order_by("-received_at", "-id")
+    search = _Search(text, FEW)
+    if search.finds_few:
+        return calls.filter(search.condition)[:most].count()
+    found, rest = _look_at(calls, PATIENCE, search.condition)
+    if rest is not None and len(found) < most:
+        return None
+    return min(len(found), most)
 
 
 class _Search:
-    """What there is to find out about a text, each as it is needed."""
+    """What there is to find out about a text, each as it is needed. `few`: calls that count as few."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, few: int) -> None:
         self._text = text
+        self._few = few
 
     @cached_property
     def plain_condition(self) -> Q:
@@ -68,12 +86,13 @@ class _Search:
         few_lists = len(self._accounts) + len(self._people) <= FEW_LISTS
         return few_lists and None not in self._calls.values()
 
-    def newest(self, calls: CallQuerySet, count: int) -> list[_Place]:
-        """Places of the newest of these calls, where few are found: of each list as many, which its index has in order."""
+    def newest(self, calls: CallQuerySet, count: int) -> list[int]:
+        """The newest of these calls, where few are found: of each list as many, which its index has in order."""
         lists = [calls.filter(pk__in=index.ids(self._few_calls))]
         lists += [calls.filter(account=account) for account in self._accounts]
         lists += [calls.filter(claimed_by=person) for person in self._people]
-        return _newest_first({place for each in lists for place in each.values_list("received_at", "pk")[:count]})
+        places = {place for each in lists for place in each.values_list("received_at", "pk")[:count]}
+        return [pk for _, pk in sorted(places, reverse=True)]
 
     @cached_property
     def _accounts(self) -> list[int]:
@@ -97,44 +116,24 @@ class _Search:
         return {pk for calls in self._calls.values() for pk in calls or ()}
 
     def _look_up(self, source: Source) -> list[int] | None:
-        rows = index.candidates(source, self._text, FEW)
+        rows = index.candidates(source, self._text, self._few)
         if rows is None:
             return None
         found = source.containing(self._text).filter(**{"pk__in": index.ids(rows), f"{source.call}__isnull": False})
-        calls = list(found.values_list(source.call, flat=True)[: FEW + 1])
-        return calls if len(calls) <= FEW else None
+        calls = list(found.values_list(source.call, flat=True)[: self._few + 1])
+        return calls if len(calls) <= self._few else None
 
     def _plain(self, source: Source) -> Q:
         if source is CALLS:
             return source.contains(self._text)
-        # As a range of one: told of equal ids, PostgreSQL goes through the whole table first, whatever few calls are asked.
-        ids = {f"{source.key}__gte": OuterRef(source.of_call), f"{source.key}__lte": OuterRef(source.of_call)}
-        return Q(Exists(source.containing(self._text).filter(**ids)))
+        # One value, and not EXISTS, for which PostgreSQL may go through the whole table, however few calls are asked about.
+        row = source.containing(self._text).filter(**{source.key: OuterRef(source.of_call)}).values("pk")[:1]
+        return Q(IsNull(Subquery(row), False))
 
 
-def _one_by_one(calls: CallQuerySet, condition: Q, count: int) -> list[_Place]:
-    """Places of the newest of these calls for which the condition holds, by looking at ever more of them."""
-    found: list[_Place] = []
-    rest: CallQuerySet | None = calls
-    size = NEWEST
-    while rest is not None and len(found) < count:
-        size *= 4
-        found += _among(rest[:size], condition)
-        rest = _after(rest, size)
-    return found
-
-
-def _among(calls: CallQuerySet, condition: Q) -> list[_Place]:
-    """The database looks at no other calls, since it is told no order in which to look for the first ones."""
-    found = Call.objects.filter(condition, pk__in=calls.values("pk")).order_by()
-    return _newest_first(found.values_list("received_at", "pk"))
-
-
-def _after(calls: CallQuerySet, count: int) -> CallQuerySet | None:
-    """What follows the first so many; None: nothing."""
-    last = calls.values_list("received_at", "pk")[count - 1 : count]
-    return next((calls.before(*place) for place in last), None)
-
-
-def _newest_first(places: Iterable[_Place]) -> list[_Place]:
-    return sorted(places, reverse=True)
+def _look_at(calls: CallQuerySet, count: int, condition: Q) -> tuple[list[int], CallQuerySet | None]:
+    """Which of the first so many calls meet the condition, and the calls after them; None where there are no more."""
+    meets = ExpressionWrapper(condition, BooleanField())
+    rows = list(calls.annotate(meets=meets).values_list("received_at", "pk", "meets")[:count])
+    found = [pk for _, pk, meets in rows if meets]
+    return found, calls.before(*rows[-1][:2]) if len(rows) == count else None
