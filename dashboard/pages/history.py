@@ -32,13 +32,17 @@ def history(request: SignedInRequest) -> HttpResponse:
     latest = Call.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     place = _place(request.GET.get("after", ""))
     rows = filtered.newest(ROWS + 1, before=place)
-    is_all = place is None and len(rows) <= ROWS
+    if place is None and len(rows) <= ROWS:
+        count: int | None = len(rows)
+    else:
+        count = filtered.count(MOST_COUNTED)
     context = {
         "filter": filtered,
         "chips": chips(filtered),
         "calls": rows[:ROWS],
-        "count": len(rows) if is_all else filtered.count(MOST_COUNTED),
-        "most_counted": MOST_COUNTED,
+        # What would take too long to count is more than a page at least.
+        "count": count if count is not None else ROWS + 1,
+        "most_counted": MOST_COUNTED if count is not None else ROWS,
         "latest": latest,
         "older": _after(filtered, rows[ROWS - 1]) if len(rows) > ROWS else "",
         "is_older": place is not None,

@@ -59,10 +59,6 @@ def _capitalised(choices: type[models.Choices]) -> Callable[[], list[tuple[Any, 
     return lambda: [(value, capfirst(str(label))) for value, label in choices.choices]
 
 
-def _matching(calls: CallQuerySet, name: str, text: str) -> CallQuerySet:
-    return search.matching(calls, text)
-
-
 class WholeNumberFilter(filters.NumberFilter):
     field_class = forms.IntegerField
 
@@ -101,7 +97,7 @@ class CallFilter(filters.FilterSet):
 
     q = filters.CharFilter(
         label=_("Search"),
-        method=_matching,
+        method="_untouched",
         validators=[MaxLengthValidator(search.LONGEST), ProhibitNullCharactersValidator()],
         widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Name, wxid, call id, reason, note…")}),
     )
@@ -192,17 +188,22 @@ class CallFilter(filters.FilterSet):
         # Ids first: they are found by the indexes alone.
         found: list[int] = []
         for calls in self._in_parts(before):
-            ids = calls.order_by("-received_at", "-id").values_list("pk", flat=True)
-            found += ids[: number - len(found)]
+            found += self._newest_ids(calls, number - len(found))
             if len(found) == number:
                 break
         return list(Call.objects.filter(pk__in=found).for_history())
 
-    def count(self, most: int) -> int:
-        """How many calls fit; one more than `most` says that there are more, since counting ends there."""
+    def count(self, most: int) -> int | None:
+        """How many calls fit; one more than `most` says that there are more, since counting ends there.
+
+        None where a text was searched for that so many calls have, or so few in so many, that it would take too long.
+        """
         counted = 0
         for calls in self._in_parts():
-            counted += calls.order_by()[: most + 1 - counted].count()
+            number = self._count(calls, most + 1 - counted)
+            if number is None:
+                return None
+            counted += number
             if counted > most:
                 break
         return counted
@@ -218,24 +219,42 @@ class CallFilter(filters.FilterSet):
         return fitting[: most + 1].count()
 
     def filter_queryset(self, queryset: QuerySet[Call]) -> QuerySet[Call]:
-        found = self._but_for_days(queryset)
+        found = self._besides_text(queryset)
+        return search.matching(found, self._text) if self._text else found
+
+    def _newest_ids(self, calls: CallQuerySet, number: int) -> list[int]:
+        if self._text:
+            return search.newest(calls, self._text, number)
+        return list(calls.order_by("-received_at", "-id").values_list("pk", flat=True)[:number])
+
+    def _count(self, calls: CallQuerySet, most: int) -> int | None:
+        return search.count(calls, self._text, most) if self._text else calls.order_by()[:most].count()
+
+    @property
+    def _text(self) -> str:
+        return str(self.form.cleaned_data["q"])
+
+    def _besides_text(self, queryset: QuerySet[Call]) -> CallQuerySet:
+        found = self._besides_text_and_days(queryset)
         if self.form.parts is None:
             return found.filter(self._when())
         either = (Q(received_at__gte=begin, received_at__lt=end) for begin, end in self.form.parts)
         return found.filter(reduce(or_, either, Q(pk=None)))
 
-    def _but_for_days(self, queryset: QuerySet[Call]) -> CallQuerySet:
+    def _besides_text_and_days(self, queryset: QuerySet[Call]) -> CallQuerySet:
         found: CallQuerySet = super().filter_queryset(queryset)
         return found
 
     def _in_parts(self, before: Place | None = None) -> Iterator[CallQuerySet]:
-        """All that fit, newest part first. A search in hundreds of parts at once would compare each call with each part."""
+        """All that fit but for the text, newest part first. In hundreds of parts at once, each call would be compared with
+        each part."""
         if not self.is_valid():
             return
         if self.form.parts is None:
-            yield self.qs.before(*before) if before else self.qs
+            calls = self._besides_text(self.queryset)
+            yield calls.before(*before) if before else calls
             return
-        calls = self._but_for_days(self.queryset)
+        calls = self._besides_text_and_days(self.queryset)
         for begin, end in reversed(self.form.parts):
             part = calls.filter(received_at__gte=begin, received_at__lt=end)
             if before is None or end <= before[0]:
@@ -244,7 +263,7 @@ class CallFilter(filters.FilterSet):
                 yield part.before(*before)
 
     def _untouched(self, calls: QuerySet[Call], name: str, value: Any) -> QuerySet[Call]:
-        """For what is looked at all together, with the days."""
+        """For the days, which are looked at all together, and the text, which is searched for in ways of its own."""
         return calls
 
     def _with_outcome(self, calls: CallQuerySet, name: str, outcome: str) -> CallQuerySet:
