@@ -21,7 +21,7 @@ index = postgresql if connection.vendor == "postgresql" else sqlite
 
 NEWEST = 2_000  # calls that are looked at before the index is asked
 PATIENCE = 16_000  # calls that are looked at in a row before the index is asked for more than few
-FEW, MANY = 10_000, 100_000  # calls of one source that are looked up one by one, at first and then
+FEW, MANY = 15_000, 100_000  # calls of one source that are looked up one by one, at first and then
 FEW_LISTS = 40  # accounts and people, each with a list of calls of its own
 
 
