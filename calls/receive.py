@@ -59,6 +59,7 @@ class Reception:
     def __init__(self) -> None:
         self._accounts: dict[tuple[int, str], int] = {}
         self._contacts: dict[tuple[int, str], _Known] = {}
+        self._notices: list[tuple[int, str | datetime | None, str]] = []  # of the group's new calls, as rows of their table
 
     def take_in(self, batches: Sequence[Batch]) -> list[Receipt]:
         """Store all of the batches or none, then publish what is new, once it is committed.
@@ -68,10 +69,13 @@ class Reception:
         try:
             with transaction.atomic():
                 receipts = [self._store(batch) for batch in batches]
+                self._keep_notices()
         except Exception:
             self._accounts.clear()
             self._contacts.clear()
             raise
+        finally:
+            self._notices.clear()
         changed = [pk for receipt in receipts for pk in (*receipt.stored, *receipt.ended)]
         transaction.on_commit(partial(publish.calls_changed, changed))
         return receipts
@@ -84,6 +88,8 @@ class Reception:
                 receipt.duplicates += 1
             else:
                 receipt.stored.append(pk)
+                if call.raw:
+                    self._notices.append((pk, connection.ops.adapt_datetimefield_value(batch.received_at), call.raw))
         for end in batch.ends:
             account = self._account_id(end.account, batch)
             pk = Call.objects.end(account, end.voipid, batch.received_at)
@@ -98,7 +104,7 @@ class Reception:
     def _insert(self, call: IncomingCall, batch: Batch) -> int | None:
         """The new call's id; None where it is stored already.
 
-        The one statement written by hand: the ORM either looks first, which costs half the throughput, or returns no ids.
+        Written by hand: the ORM either looks first, which costs half the throughput, or returns no ids.
         """
         as_stored = connection.ops.adapt_datetimefield_value
         with connection.cursor() as cursor:
@@ -119,6 +125,14 @@ class Reception:
             )
             row = cursor.fetchone()
         return row[0] if row else None
+
+    def _keep_notices(self) -> None:
+        """Of all new calls of a group at once. Written by hand as well: for one row the ORM costs more than the database."""
+        if self._notices:
+            with connection.cursor() as cursor:
+                cursor.executemany(
+                    "INSERT INTO calls_rawnotice (call_id, received_at, body) VALUES (%s, %s, %s)", self._notices
+                )
 
     def _account_id(self, wxid: str, batch: Batch) -> int:
         key = (batch.app_id, wxid)

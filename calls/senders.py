@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+
 from .models import VendorApp
 from .receive import Batch
 from .vendor import envelope, notices
@@ -59,7 +61,7 @@ class Sender:
     def read(self, items: list[Any], received_at: datetime) -> Opened:
         """What the notices of a body brought; those that make no sense are kept."""
         app = self.app
-        reading = notices.read(items, self.mapping)
+        reading = notices.read(items, self.mapping, with_raw=settings.NOTICE_DAYS > 0)
         batch = Batch(app.pk, received_at, app.ring_seconds, tuple(reading.calls), tuple(reading.ends))
         if reading.unread:
             why = "; ".join(dict.fromkeys(reading.reasons))

@@ -49,13 +49,18 @@ def switch(name: str, default: bool) -> bool:
         refuse(f"{error} Set {name} to true or false.")
 
 
-def whole_number(name: str, default: int, at_least: int) -> int:
+def whole_number(name: str, default: int, at_least: int, at_most: int | None = None) -> int:
     if not text(name):
         return default
     try:
-        return int(env.int(name, validate=check.Range(min=at_least)))
+        return int(env.int(name, validate=check.Range(min=at_least, max=at_most)))
     except EnvError as error:
-        refuse(f"{error} Set {name} to a whole number from {at_least} on.")
+        refuse(f"{error} Set {name} to a whole number from {at_least} {'on' if at_most is None else f'to {at_most}'}.")
+
+
+def days(name: str, default: int) -> int:
+    """For how many days something is kept; 0 is for the caller to give a meaning."""
+    return whole_number(name, default, at_least=0, at_most=36_500)
 
 
 def words(name: str) -> list[str]:

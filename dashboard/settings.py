@@ -136,6 +136,13 @@ CALLBACK_LOG_DAYS = environment.whole_number("CALLBACK_LOG_DAYS", default=30, at
 CALLBACK_LOG_ROWS = environment.whole_number("CALLBACK_LOG_ROWS", default=20_000, at_least=100)
 CALLBACK_LOG_MIB = environment.whole_number("CALLBACK_LOG_MIB", default=100, at_least=1)
 
+# For how many days calls (with their notes), attempts and raw notices are kept; what belongs to a call goes with it at the
+# latest. 0: calls and attempts for ever, and no raw notices at all
+
+CALL_DAYS = environment.days("CALL_DAYS", default=0)
+ATTEMPT_DAYS = environment.days("ATTEMPT_DAYS", default=0)
+NOTICE_DAYS = environment.days("NOTICE_DAYS", default=90)
+
 # People
 
 AUTH_USER_MODEL = "calls.Person"

@@ -23,11 +23,12 @@ from typing import Any
 import pytest
 import requests
 from django.db import connection
+from pytest_django import Settings
 
 from calls import ingest, senders
 from calls.ingest import Ingest
 from calls.ledger import _Book
-from calls.models import Account, AccountTraffic, AnswerTime, Call, NoticeSample, UnreadBody, VendorApp
+from calls.models import Account, AccountTraffic, AnswerTime, Call, NoticeSample, RawNotice, UnreadBody, VendorApp
 from calls.models import Callback as LoggedCallback
 from calls.senders import Sender
 from calls.vendor import envelope
@@ -298,6 +299,10 @@ def test_while_the_database_is_locked_a_callback_is_answered_in_time_and_stored_
         assert answer.elapsed.total_seconds() < 1
     assert desk.server.push(desk.secret, [call_notice(desk.wxid, "788", later)]).json() == GOOD
     eventually(lambda: stored(desk, voipid) == stored(desk, later) == 1)
+    [(notice,)] = desk.server.sql(
+        "SELECT body FROM calls_rawnotice n JOIN calls_call c ON c.id = n.call_id WHERE voipid = ?", str(voipid)
+    )
+    assert json.loads(str(notice)) == call_notice(desk.wxid, "788", voipid)
 
 
 # Within the server: the ASGI app itself, with each message of a request as the server would hand it over.
@@ -523,6 +528,21 @@ def test_bad_items_are_kept_encrypted_and_without_the_chat_messages_beside_them(
     assert kept.reason == "no call id"
     assert "no call id" in in_the_table_of_unread_bodies()
     assert "sunflower" not in in_the_table_of_unread_bodies()
+
+
+@within
+def test_a_call_keeps_its_own_notice_and_neither_the_others_nor_chat_messages() -> None:
+    mine, others = call_notice("1688", "788", 5), call_notice("1688", "799", 6)
+    take(pushed(make_app(), chat_notice("1688", "password: geranium"), mine | {"data": mine["data"] + others["data"]}))
+    assert {notice.call.voipid: json.loads(notice.body) for notice in RawNotice.objects.all()} == {"5": mine, "6": others}
+
+
+@within
+def test_no_notice_is_kept_where_none_are_to_be(settings: Settings) -> None:
+    settings.NOTICE_DAYS = 0
+    take(pushed(make_app(), call_notice("1688", "788", 5)))
+    assert Call.objects.count() == 1
+    assert not RawNotice.objects.exists()
 
 
 @within

@@ -10,7 +10,7 @@ import pytest
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from calls.models import Account, Call, Contact, UnreadBody, VendorApp
+from calls.models import Account, Call, Contact, RawNotice, UnreadBody, VendorApp
 from calls.receive import Batch, Receipt, Reception
 from calls.vendor.notices import EndedCall, IncomingCall
 
@@ -231,3 +231,36 @@ def test_ids_of_what_was_rolled_back_are_forgotten() -> None:
         reception.take_in([batch(app, incoming("1")), gone])
     (receipt,) = reception.take_in([batch(app, incoming("1"))])
     assert Call.objects.get().pk == receipt.stored[0]
+
+
+def test_each_new_call_of_a_group_keeps_its_notice_and_when_it_came() -> None:
+    app, earlier, later = make_app(), datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 2, 3, 4, 5, 678901, UTC)
+    take_in(
+        batch(app, incoming("1", raw='{"a":1}'), incoming("2", raw='{"b":"汉字"}'), received_at=earlier),
+        batch(app, incoming("3", raw='{"c":3}'), received_at=later),
+    )
+    kept = RawNotice.objects.order_by("call__voipid").values_list("call__voipid", "received_at", "body")
+    assert list(kept) == [("1", earlier, '{"a":1}'), ("2", earlier, '{"b":"汉字"}'), ("3", later, '{"c":3}')]
+
+
+def test_a_call_pushed_again_keeps_its_first_notice() -> None:
+    app = make_app()
+    take_in(batch(app, incoming(raw="first"), incoming(raw="again")))
+    take_in(batch(app, incoming(raw="and again")))
+    assert RawNotice.objects.get().body == "first"
+
+
+def test_a_call_without_a_notice_is_stored_all_the_same() -> None:
+    take_in(batch(make_app(), incoming()))
+    assert Call.objects.count() == 1
+    assert not RawNotice.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_notice_of_a_group_that_was_rolled_back_is_kept_with_a_later_one() -> None:
+    app, reception = make_app(), Reception()
+    gone = Batch(app.pk + 1000, datetime.now(UTC), 60, [incoming("2", raw="lost")])
+    with pytest.raises(DatabaseError):
+        reception.take_in([batch(app, incoming("1", raw="lost")), gone])
+    reception.take_in([batch(app, incoming("1", raw="kept"))])
+    assert [notice.body for notice in RawNotice.objects.all()] == ["kept"]

@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from calls import replay as service
 from calls.live import publish
-from calls.models import Account, Call, Callback, Person, UnreadBody, VendorApp
+from calls.models import Account, Call, Callback, Person, RawNotice, UnreadBody, VendorApp
 from calls.receive import Reception
 from calls.replay import Tally, replay, replay_all
 from calls.senders import Sender
@@ -92,6 +92,12 @@ def test_notices_kept_for_a_wrong_mapping_are_read_with_the_right_one(app: Vendo
     app.save()
     assert replay(body.pk, person) == Tally(read=1, calls=1)
     assert Call.objects.get().voipid == str(2**60 + 1)
+
+
+def test_a_replayed_call_keeps_its_notice(app: VendorApp, person: Person) -> None:
+    body = kept_under_another_key(app, [call_notice("168", "788", 5), chat_notice("168")])
+    replay(body.pk, person)
+    assert json.loads(RawNotice.objects.get().body) == call_notice("168", "788", 5)
 
 
 def test_a_replayed_call_is_missed_since_it_came_and_rings_nobody(app: VendorApp, person: Person) -> None:

@@ -15,6 +15,7 @@ class Migration(migrations.Migration):
             name='RawNotice',
             fields=[
                 ('call', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='notice', serialize=False, to='calls.call')),
+                ('received_at', models.DateTimeField(db_index=True)),
                 ('body', models.TextField()),
             ],
         ),

@@ -4,6 +4,7 @@ Source: showdoc yunzhenji 11490693160849765. The fields of a `voiceVideoCall` it
 stands is a setting (see VendorApp).
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ LONGEST_ADDRESS = 500  # characters
 SHORT_VALUE = 2  # characters
 DEEPEST_FORM = 20  # levels
 SAMPLES = 20  # of one body
+LONGEST_RAW = 16 * 1024  # characters of a notice as JSON; a longer one isn't passed on
+MOST_RAW = 1024 * 1024  # characters, of one body: what stands around its items may be long, and is repeated for each
 # What is looked at to tell where values stand: how deep and how large a notice is, is up to its sender.
 DEEPEST_PLACE = 50  # levels
 LONGEST_PLACE = 200  # characters of a path; no setting takes more
@@ -31,6 +34,7 @@ LONGEST_INDEX = 9  # digits
 YEARS = range(
     2000, 2101
 )  # in which a call may have been; the first and the last that there are can't be shown in every zone
+_encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 BEIJING = timezone(timedelta(hours=8))  # where the vendor is; the zone of a time that names none
 
 
@@ -58,6 +62,9 @@ class IncomingCall:
     nickname: str = ""
     avatar: str = ""  # an address, as it came
     called_at: datetime | None = None  # by the vendor's clock, where it says so
+    # The notice that it was read from, as JSON, with the one item that became this call; empty where it isn't asked for, or
+    # is too long.
+    raw: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,7 @@ class Reading:
         default_factory=list
     )  # notices that should have been calls, with those items that made no sense
     reasons: list[str] = field(default_factory=list)  # why they made none, each reason once
+    raw_room: int = 0  # characters of notices that are still passed on with their calls
 
 
 def paths(setting: str) -> tuple[tuple[str, ...], ...]:
@@ -86,9 +94,12 @@ def paths(setting: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(path.split(".")) for path in setting.split())
 
 
-def read(notices: Iterable[Any], mapping: Mapping) -> Reading:
-    """Every call and end of a call among the notices. One that makes no sense is set aside, and costs no other."""
-    reading = Reading()
+def read(notices: Iterable[Any], mapping: Mapping, with_raw: bool = False) -> Reading:
+    """Every call and end of a call among the notices. One that makes no sense is set aside, and costs no other.
+
+    with_raw: whether each call brings along the notice that it was read from.
+    """
+    reading = Reading(raw_room=MOST_RAW if with_raw else 0)
     for notice in notices:
         if not isinstance(notice, dict):
             reading.types["other"] += 1
@@ -172,22 +183,55 @@ def _items(notice: dict[str, Any]) -> list[Any]:
 
 def _read_call_notice(notice: dict[str, Any], mapping: Mapping, reading: Reading) -> None:
     bad = []
+    around = _around(notice) if reading.raw_room else ""
     for item in _items(notice):
         if len(reading.samples) < SAMPLES:
             reading.samples.append(notice | {"data": [item]})
+        raw = _raw(around, item, reading.raw_room) if around else ""
         try:
-            found = _read_item(item, notice, mapping)
+            found = _read_item(item, notice, mapping, raw)
         except Unreadable as reason:
             bad.append(item)
             if str(reason) not in reading.reasons:
                 reading.reasons.append(str(reason))
         else:
             (reading.calls if isinstance(found, IncomingCall) else reading.ends).append(found)  # type: ignore[arg-type]
+            reading.raw_room -= len(raw)
     if bad:  # together: what stands around them may be long
         reading.unread.append(notice | {"data": bad})
 
 
-def _read_item(item: Any, notice: dict[str, Any], mapping: Mapping) -> IncomingCall | EndedCall:
+def _around(notice: dict[str, Any]) -> str:
+    """What stands around a notice's items, as the beginning of JSON; empty where that is too long."""
+    around = _as_json({name: value for name, value in notice.items() if name != "data"})
+    return f"{around[:-1]}," if 0 < len(around) <= LONGEST_RAW else ""
+
+
+def _raw(around: str, item: Any, room: int) -> str:
+    """A notice with one of its items, as JSON; empty where there is no room for it."""
+    text = _as_json(item)
+    raw = f'{around}"data":[{text}]}}'
+    return raw if text and len(raw) <= min(LONGEST_RAW, room) else ""
+
+
+def _as_json(value: Any) -> str:
+    """Empty where it is nested deeper than Python writes. Half a character, which no database takes, is escaped."""
+    try:
+        text = _encoder.encode(value)
+        return text if text.isascii() or _is_whole(text) else json.dumps(value)
+    except RecursionError:
+        return ""
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _read_item(item: Any, notice: dict[str, Any], mapping: Mapping, raw: str) -> IncomingCall | EndedCall:
     account = _identifier("account", _look_up(mapping.account, item, notice))
     voipid = _identifier("call id", _look_up(mapping.voipid, item, notice))
     end = _look_up(mapping.end, item, notice)
@@ -201,6 +245,7 @@ def _read_item(item: Any, notice: dict[str, Any], mapping: Mapping) -> IncomingC
         nickname=_strangers_text(_look_up(mapping.nickname, item, notice), LONGEST_NICKNAME),
         avatar=_address(_look_up(mapping.avatar, item, notice)),
         called_at=_moment(_look_up(mapping.time, item, notice)),
+        raw=raw,
     )
 
 

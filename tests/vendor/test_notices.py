@@ -452,3 +452,62 @@ def test_the_first_places_of_a_huge_notice_are_told_without_looking_at_the_other
 def test_each_place_leads_to_its_value(notice: Any) -> None:
     for path, value in notices.places_in(notice):
         assert notices.found(notice, replace(MAPPING, voipid=paths(path)))["voipid"] is value
+
+
+# The notice that a call was read from
+
+
+def raw_of(*pushed: Any) -> list[str]:
+    """What each call brings along of its notice."""
+    return [call.raw for call in notices.read(pushed, MAPPING, with_raw=True).calls]
+
+
+def test_a_call_brings_its_notice_with_its_own_item_and_no_other() -> None:
+    first, second = item(voipid=1, extra={"a": [1, None]}), item(voipid=2, nickname="北辰物流-陈经理")
+    around = {"type": "voiceVideoCall", "corp_wxid": "1970", "rel_wxid": ACCOUNT}
+    raws = raw_of(around | {"data": [first, second]}, chat_notice(ACCOUNT))
+    assert [json.loads(raw) for raw in raws] == [around | {"data": [one]} for one in (first, second)]
+    assert "北辰物流-陈经理" in raws[1]
+
+
+def test_no_notice_comes_along_unless_it_is_asked_for() -> None:
+    assert only_call(item()).raw == ""
+
+
+def test_a_single_item_comes_along_as_a_list_of_one() -> None:
+    (raw,) = raw_of({"type": "voiceVideoCall", "data": item()})
+    assert json.loads(raw) == {"type": "voiceVideoCall", "data": [item()]}
+
+
+@pytest.mark.parametrize("extra", ["half \ud83d of a character", "nul \0", "汉字 \ud83d", "\u2028"])
+def test_any_text_comes_along_as_a_database_takes_it(extra: str) -> None:
+    (raw,) = raw_of({"type": "voiceVideoCall", "data": [item(extra=extra)], "around": extra})
+    raw.encode()  # fails for half of a surrogate pair
+    assert "\0" not in raw
+    assert json.loads(raw)["data"][0]["extra"] == json.loads(raw)["around"] == extra
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        {"type": "voiceVideoCall", "data": [item(extra="x" * notices.LONGEST_RAW)]},
+        {"type": "voiceVideoCall", "data": [item()], "around": "x" * notices.LONGEST_RAW},
+    ],
+)
+def test_a_notice_that_is_too_long_is_left_out_and_its_call_is_not(notice: Any) -> None:
+    assert raw_of(notice) == [""]
+
+
+def test_long_surroundings_are_not_repeated_for_each_of_very_many_calls() -> None:
+    around = {"type": "voiceVideoCall", "around": "x" * 8000}
+    raws = raw_of(around | {"data": [item(voipid=number) for number in range(1000)]})
+    assert len(raws) == 1000
+    assert 0 < sum(len(raw) for raw in raws) <= notices.MOST_RAW
+
+
+@settings(deadline=None)
+@given(pushed=st.lists(json_values | call_notices, max_size=5))
+def test_what_comes_along_is_json_that_any_database_takes(pushed: list[Any]) -> None:
+    for raw in raw_of(*pushed):
+        assert json.loads(raw)["type"].strip() == "voiceVideoCall"
+        raw.encode()
