@@ -15,6 +15,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from calls import search
+from calls.retention import Purging
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class Job:
 
 JOBS: list[Job] = [
     Job(search.index_some, every=5),
+    Job(Purging().step, every=3600.0),
 ]
 
 

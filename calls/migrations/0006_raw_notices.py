@@ -19,4 +19,27 @@ class Migration(migrations.Migration):
                 ('body', models.TextField()),
             ],
         ),
+        migrations.CreateModel(
+            name='Purge',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('day', models.DateField(verbose_name='on')),
+                ('what', models.CharField(choices=[('calls', 'calls'), ('attempts', 'reject attempts'), ('notices', 'raw notices'), ('notes', 'notes'), ('contacts', 'contacts')], max_length=10, verbose_name='what')),
+                ('before', models.DateTimeField(verbose_name='received before')),
+                ('removed', models.PositiveIntegerField(default=0, verbose_name='removed')),
+            ],
+            options={
+                'verbose_name': 'purge',
+                'verbose_name_plural': 'purges',
+                'ordering': ['-day', 'what'],
+            },
+        ),
+        migrations.AddIndex(
+            model_name='attempt',
+            index=models.Index(fields=['started_at'], name='attempt_started'),
+        ),
+        migrations.AddConstraint(
+            model_name='purge',
+            constraint=models.UniqueConstraint(fields=('day', 'what'), name='purge_once_per_day'),
+        ),
     ]

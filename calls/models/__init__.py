@@ -7,6 +7,7 @@ from .export import Export
 from .note import Note
 from .notice import RawNotice
 from .person import Person
+from .purge import Purge
 from .rollup import AccountCount, DelayCount, HourCount, PersonCount, RolledDay
 from .sample import NoticeSample
 from .saved_view import SavedView
@@ -34,6 +35,7 @@ __all__ = [
     "NoticeSample",
     "Person",
     "PersonCount",
+    "Purge",
     "RawNotice",
     "RolledDay",
     "SavedView",

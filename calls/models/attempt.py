@@ -33,6 +33,7 @@ class Attempt(models.Model):
         verbose_name = _("reject attempt")
         verbose_name_plural = _("reject attempts")
         ordering = ["id"]
+        indexes = [models.Index(fields=["started_at"], name="attempt_started")]
 
     def __str__(self) -> str:
         return f"{self.get_result_display()} {self.errcode}".strip()

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 # How long a claim holds: a whole reject ends well within it, so one that still stands after it was left by a dead process.
 CLAIM_LASTS = timedelta(seconds=10)
 
+# A claim is cleared together with its result. One that still stands may be that of a process which waits for the database
+# with a result to save; after so long its process is dead.
+RESULTS_WITHIN = timedelta(days=2)
+
 # Pages confirm what they show every few seconds, so a call is said to be unseen only after this long.
 RECEIPTS_WITHIN = timedelta(seconds=6)
 
@@ -62,6 +66,10 @@ class CallQuerySet(models.QuerySet["Call"]):
             | Q(ended_at__isnull=False)
             | (Q(rings_until__lte=now) & (Q(claimed_until=None) | Q(claimed_until__lte=now)))
         )
+
+    def settled(self, now: datetime) -> CallQuerySet:
+        """Calls that are over, and of which no process has anything left to put on record."""
+        return self.over(now).filter(Q(claimed_until=None) | Q(claimed_until__lte=now - RESULTS_WITHIN))
 
     def unseen(self, now: datetime) -> CallQuerySet:
         """Calls that ring, though on no screen, and that nobody has tried to reject."""
@@ -306,6 +314,11 @@ class Call(models.Model):
     def last_attempt(self) -> Attempt | None:
         """The latest request to the vendor; reads the prefetched attempts."""
         return max(self.attempts.all(), key=lambda attempt: attempt.pk, default=None)
+
+    @property
+    def answer_is_gone(self) -> bool:
+        """Whether somebody rejected it, or tried to, and what the vendor answered is kept no longer."""
+        return self.claimed_by_id is not None and self.last_attempt is None
 
     @property
     def rejected_after(self) -> timedelta | None:
