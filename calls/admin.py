@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import BaseUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponseNotAllowed, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from . import tokens
+from . import contact_data, tokens
 from .live import publish
-from .models import Account, Contact, Person, Team, UnreadBody, VendorApp
+from .models import Account, Contact, Person, Purge, Team, UnreadBody, VendorApp
 from .vendor import client, errors, reasons
+
+logger = logging.getLogger(__name__)
 
 admin.site.site_header = admin.site.site_title = _("Ringdesk")
 admin.site.index_title = _("Configuration")
@@ -184,6 +192,60 @@ class ContactAdmin(admin.ModelAdmin):
     list_select_related = ["app"]
     show_full_result_count = False
 
+    def get_urls(self) -> list[URLPattern]:
+        pages = [
+            path("<int:pk>/export/", self.admin_site.admin_view(self.export), name="calls_contact_export"),
+            path("<int:pk>/erase/", self.admin_site.admin_view(self.erase), name="calls_contact_erase"),
+        ]
+        return pages + super().get_urls()
+
+    def export(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """All that is kept about somebody, as a file."""
+        if request.method != "GET":
+            return HttpResponseNotAllowed(["GET"])
+        contact = get_object_or_404(Contact.objects.select_related("app"), pk=pk)
+        data = contact_data.export(contact)
+        _put_on_record(request, pk, CHANGE, gettext("Exported the data."))
+        answer = JsonResponse(data, json_dumps_params={"ensure_ascii": False, "indent": 2})
+        answer["Content-Disposition"] = f'attachment; filename="contact-{pk}.json"'
+        return answer
+
+    def erase(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """Asked for first, and then done."""
+        contact = get_object_or_404(Contact.objects.select_related("app"), pk=pk)
+        if request.method == "POST":
+            return self._erased(request, contact)
+        context = self.admin_site.each_context(request) | {
+            "title": gettext("Erase a contact"),
+            "opts": self.opts,
+            "contact": contact,
+            "calls": contact.calls.count(),
+        }
+        return TemplateResponse(request, "admin/calls/contact/erase.html", context)
+
+    def _erased(self, request: HttpRequest, contact: Contact) -> HttpResponseBase:
+        pk = contact.pk
+        try:
+            erased = contact_data.erase(contact)
+        except contact_data.StillBusy:
+            self.message_user(
+                request,
+                gettext("A call of this contact is not over, or its reject is not on record yet. Do it again in a minute."),
+                messages.ERROR,
+            )
+            return redirect("admin:calls_contact_change", pk)
+        _put_on_record(request, pk, DELETION, gettext("Erased the data."))
+        stay = ngettext("Erased. %(calls)s call stays on record.", "Erased. %(calls)s calls stay on record.", erased.calls)
+        self.message_user(request, stay % {"calls": erased.calls})
+        if unknown := erased.unread_unknown:
+            text = ngettext(
+                "%(count)s kept callback can't be read, so nobody can tell what it holds.",
+                "%(count)s kept callbacks can't be read, so nobody can tell what they hold.",
+                unknown,
+            )
+            self.message_user(request, text % {"count": unknown}, messages.WARNING)
+        return redirect("admin:calls_contact_changelist")
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -192,6 +254,19 @@ class ContactAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Contact | None = None) -> bool:
         return False
+
+
+def _put_on_record(request: HttpRequest, pk: int, flag: int, what: str) -> None:
+    """That an admin did something about a contact: by its number alone, since it may be about to be forgotten."""
+    logger.info("contact %d: %s did this: %s", pk, request.user.get_username(), what)
+    LogEntry.objects.create(
+        user=cast(Person, request.user),
+        content_type=ContentType.objects.get_for_model(Contact),
+        object_id=str(pk),
+        object_repr=f"#{pk}",
+        action_flag=flag,
+        change_message=what,
+    )
 
 
 @admin.register(Team)
@@ -253,6 +328,22 @@ class PersonAdmin(UserAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Person | None = None) -> bool:
         return False  # history keeps its people; deactivate instead
+
+
+@admin.register(Purge)
+class PurgeAdmin(admin.ModelAdmin):
+    list_display = ["day", "what", "removed", "before"]
+    list_display_links = None
+    list_filter = ["what"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Purge | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Purge | None = None) -> bool:
+        return False
 
 
 @admin.register(UnreadBody)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.db import connections
 from django.db.models import Model
 from django.test import Client
@@ -14,10 +17,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls.live import publish
-from calls.models import Account, Person, Team, UnreadBody, VendorApp
+from calls.models import Account, Call, Contact, Person, Purge, Team, UnreadBody, VendorApp
 from calls.vendor.sandbox import Sandbox
 
-from ..factory import AES_KEY, PASSWORD, make_account, make_app, make_contact, make_person, make_team
+from ..factory import AES_KEY, PASSWORD, make_account, make_app, make_call, make_contact, make_person, make_team
 from ..factory import make_client as client_of
 from ..server import free_port
 from .reading import HOSTILE, text_of, words_of
@@ -45,6 +48,7 @@ def one_of(model: str) -> Model:
         "team": make_team(),
         "person": make_person(make_team(), password=None),
         "unreadbody": UnreadBody.objects.keep(app.pk, timezone.now(), b"{", "no JSON"),
+        "purge": Purge.objects.create(day=timezone.localdate(), what=Purge.What.CALLS, before=timezone.now(), removed=1200),
     }
     return rows[model]
 
@@ -98,7 +102,7 @@ def test_an_admin_who_is_one_no_longer_is_out_at_the_next_request() -> None:
 
 
 def test_the_admin_holds_what_is_configured_and_nothing_else() -> None:
-    assert set(MODELS) == {"vendorapp", "account", "contact", "team", "person", "unreadbody"}
+    assert set(MODELS) == {"vendorapp", "account", "contact", "team", "person", "unreadbody", "purge"}
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
@@ -119,7 +123,15 @@ def test_every_form_loads(model: str, language: str) -> None:
 
 @pytest.mark.parametrize(
     ("model", "status"),
-    [("vendorapp", 200), ("account", 403), ("contact", 403), ("team", 200), ("person", 200), ("unreadbody", 403)],
+    [
+        ("vendorapp", 200),
+        ("account", 403),
+        ("contact", 403),
+        ("team", 200),
+        ("person", 200),
+        ("unreadbody", 403),
+        ("purge", 403),
+    ],
 )
 def test_what_makes_itself_can_not_be_added(model: str, status: int) -> None:
     assert as_admin().get(f"/admin/calls/{model}/add/").status_code == status
@@ -347,6 +359,112 @@ async def test_saving_who_sees_what_asks_every_page_for_a_fresh_board(model: str
         assert (await layer.receive(channel))["boards"] is True
 
 
+# What was purged
+
+
+def test_what_was_purged_is_on_record_and_changed_by_nobody() -> None:
+    row = one_of("purge")
+    words = words_of(as_admin().get("/admin/calls/purge/"))
+    assert "calls 1200" in words
+    for page in ("change", "delete"):
+        assert as_admin().post(f"/admin/calls/purge/{row.pk}/{page}/", {"removed": 0, "post": "yes"}).status_code == 403
+    assert Purge.objects.get().removed == 1200
+
+
+# A contact's data
+
+
+def somebody(**fields: Any) -> Contact:
+    """A contact with a call that is over."""
+    contact = make_contact(make_app(), nickname="北辰物流-陈经理")
+    make_call(contact=contact, **{"received_at": timezone.now() - timedelta(days=1)} | fields)
+    return contact
+
+
+def page_of(contact: Contact, what: str) -> str:
+    return f"/admin/calls/contact/{contact.pk}/{what}/"
+
+
+def test_a_contacts_page_leads_to_export_and_erase() -> None:
+    contact = somebody()
+    page = text_of(as_admin().get(page_of(contact, "change")))
+    assert f'href="{page_of(contact, "export")}"' in page
+    assert f'href="{page_of(contact, "erase")}"' in page
+
+
+def test_a_contacts_data_is_exported_as_a_file_and_that_is_on_record(caplog: pytest.LogCaptureFixture) -> None:
+    contact, client = somebody(), as_admin()
+    with caplog.at_level(logging.INFO, "calls.admin"):
+        answer = client.get(page_of(contact, "export"))
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="contact-{contact.pk}.json"'
+    assert answer.json()["contact"]["nickname"] == contact.nickname
+    assert contact.nickname in text_of(answer)
+    entry = LogEntry.objects.get()
+    assert (entry.user, entry.object_id, entry.object_repr) == (Person.objects.get(), str(contact.pk), f"#{contact.pk}")
+    assert [contact.nickname in text or contact.wxid in text for text in caplog.messages] == [False]
+    assert client.get(page_of(contact, "history")).status_code == 200
+
+
+def test_erasing_is_asked_for_first() -> None:
+    contact = somebody()
+    page = as_admin().get(page_of(contact, "erase"))
+    assert "1 call stays on record" in words_of(page)
+    assert "This can't be undone." in words_of(page)
+    assert Contact.objects.get() == contact
+
+
+def test_a_contact_is_erased_and_that_is_on_record_by_number_alone(caplog: pytest.LogCaptureFixture) -> None:
+    contact, client = somebody(), as_admin()
+    with caplog.at_level(logging.INFO):
+        page = client.post(page_of(contact, "erase"), follow=True)
+    assert "Erased. 1 call stays on record." in words_of(page)
+    assert Call.objects.get().contact.wxid == f"erased-{contact.pk}"
+    assert not Contact.objects.filter(wxid=contact.wxid).exists()
+    entry = LogEntry.objects.get()
+    assert (entry.user, entry.object_id, entry.object_repr) == (Person.objects.get(), str(contact.pk), f"#{contact.pk}")
+    assert entry.is_deletion()
+    assert not any(text in line for text in (contact.nickname, contact.wxid) for line in caplog.messages)
+    assert text_of(client.get("/admin/")).count(contact.wxid) == 0
+
+
+def test_a_contact_whose_call_rings_is_not_erased_and_the_reader_told_why() -> None:
+    contact = somebody(received_at=timezone.now())
+    page = as_admin().post(page_of(contact, "erase"), follow=True)
+    assert "A call of this contact is not over" in words_of(page)
+    assert Contact.objects.get() == contact
+    assert not LogEntry.objects.exists()
+
+
+def test_callbacks_that_nobody_can_read_are_told_of() -> None:
+    contact = somebody()
+    UnreadBody.objects.keep(contact.app_id, timezone.now(), b"ciphertext", "can't be decrypted")
+    assert "1 kept callback can't be read" in words_of(as_admin().post(page_of(contact, "erase"), follow=True))
+
+
+@pytest.mark.parametrize("role", [Role.AGENT, Role.SUPERVISOR])
+@pytest.mark.parametrize("what", ["export", "erase"])
+def test_nobody_but_admins_exports_or_erases(role: Person.Role, what: str) -> None:
+    contact = somebody()
+    client = client_of(make_person(password=None, role=role, all_accounts=True))
+    for answer in (client.get(page_of(contact, what)), client.post(page_of(contact, what))):
+        assert answer.headers["Location"].startswith("/admin/login/")
+    assert Contact.objects.get() == contact
+
+
+def test_erasing_needs_the_pages_own_token() -> None:
+    contact = somebody()
+    client = client_of(make_person(password=None, role=Role.ADMIN), enforce_csrf_checks=True)
+    assert client.post(page_of(contact, "erase")).status_code == 403
+    assert Contact.objects.get() == contact
+
+
+@pytest.mark.parametrize("what", ["export", "erase"])
+def test_of_a_contact_that_is_not_there_nothing_is_exported_or_erased(what: str) -> None:
+    client = as_admin()
+    assert client.get(f"/admin/calls/contact/5/{what}/").status_code == 404
+    assert client.post(f"/admin/calls/contact/5/{what}/").status_code in {404, 405}
+
+
 # Strangers' texts
 
 
@@ -359,6 +477,7 @@ def test_no_text_of_strangers_is_taken_for_html() -> None:
     paths = [
         "contact/",
         f"contact/{contact.pk}/change/",
+        f"contact/{contact.pk}/erase/",
         "account/",
         f"account/{account.pk}/change/",
         "unreadbody/",
