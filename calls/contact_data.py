@@ -97,7 +97,7 @@ def _exported(call: Call) -> dict[str, Any]:
         "notes": [
             {"by": str(note.person), "written_at": _iso(note.written_at), "text": note.text} for note in call.notes.all()
         ],
-        "notice": json.loads(notice.body) if notice else None,
+        "notice": notice and _json_or_text(notice.body),
     }
 
 
@@ -167,11 +167,12 @@ def _texts(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def _parsed(text: str) -> Any:
-    """The text, and what it says where it is JSON: there names may be spelt in escapes."""
-    with contextlib.suppress(ValueError, RecursionError):
-        return [text, json.loads(text)]
-    return text
+def _json_or_text(text: str) -> Any:
+    """What a text says, where it is JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _erase_some_calls(contact: Contact, names: _Names, erased: Erased) -> bool:
@@ -187,7 +188,8 @@ def _erase_some_calls(contact: Contact, names: _Names, erased: Erased) -> bool:
         erased.notices += RawNotice.objects.filter(call__in=calls).delete()[0]
         erased.notes += Note.objects.filter(call__in=calls).exclude(text="").update(text="")
         for attempt in Attempt.objects.filter(call__in=calls):
-            if names.either_in([_parsed(attempt.answer), attempt.message]):
+            # In JSON a name may be spelt in escapes.
+            if names.either_in([attempt.answer, _json_or_text(attempt.answer), attempt.message]):
                 attempt.answer = attempt.message = ""
                 attempt.save(update_fields=["answer", "message"])
                 erased.answers += 1

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -431,6 +432,41 @@ def test_whom_the_writer_remembers_calls_again_as_somebody_new(contact: Contact)
 def _in_a_thread(contact: Contact) -> None:
     try:
         erase(contact)
+    finally:
+        connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_call_is_lost_that_comes_in_while_its_contact_is_being_erased() -> None:
+    app = make_app()
+    all_came = threading.Event()
+
+    async def run() -> list[Receipt]:
+        writer = Writer()
+        writer.start()
+        erasing = asyncio.create_task(asyncio.to_thread(_erase_again_and_again, all_came))
+        try:
+            calls = [incoming(str(number), contact=WXID, nickname=NICKNAME) for number in range(150)]
+            return [await writer.submit(batch(app, call, received_at=LONG_AGO)) for call in calls]
+        finally:
+            all_came.set()
+            await writer.stop()
+            await erasing
+
+    receipts = asyncio.run(run())
+    assert [len(receipt.stored) for receipt in receipts] == [1] * 150
+    assert Call.objects.filter(contact__app=app).count() == 150
+    assert Contact.objects.exclude(wxid=WXID).count() > 1
+    for contact in Contact.objects.filter(wxid=WXID):
+        erase(contact)
+    assert traces() == set()
+
+
+def _erase_again_and_again(until: threading.Event) -> None:
+    try:
+        while not until.is_set():
+            for contact in Contact.objects.filter(wxid=WXID):
+                erase(contact)
     finally:
         connection.close()
 
