@@ -440,6 +440,21 @@ def test_the_demo_rings_and_ctrl_c_ends_all_of_it(tmp_path: Path) -> None:
         again.bind(("127.0.0.1", port))
 
 
+def test_the_demo_begins_with_a_history_that_is_made_up_once(tmp_path: Path) -> None:
+    folder = Server(tmp_path, port := free_port(), {})
+    found = []
+    for _ in range(2):
+        demo = manage(tmp_path, "demo", BIND=f"127.0.0.1:{port}")
+        assert demo.stdout
+        try:
+            assert demo.stdout.readline().startswith("The demo is at")
+            found += folder.sql("SELECT COUNT(*), MAX(id) FROM calls_call WHERE received_at < datetime('now', '-1 hour')")
+        finally:
+            demo.send_signal(signal.SIGINT)
+            demo.communicate(timeout=20)
+    assert found[0] == found[1] == (4000, 4000)
+
+
 def test_the_demo_refuses_a_folder_with_real_data(tmp_path: Path) -> None:
     (tmp_path / "ringdesk.sqlite3").touch()
     assert "holds real data" in refused_start(tmp_path, "demo")

@@ -5,8 +5,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from calls.made_up import history
 from calls.management import database
-from calls.models import Account, Person, Team, VendorApp
+from calls.models import Account, Call, Person, Team, VendorApp
 from calls.vendor.sandbox import ACCOUNTS, Caller, Sandbox
 from dashboard.server import CantStart, listening_socket, serve, sole_server
 
@@ -18,6 +19,7 @@ PEOPLE = [
     ("zhaomin", "赵敏", Person.Role.SUPERVISOR),
     ("admin", "管理员", Person.Role.ADMIN),
 ]
+HISTORY = 4000, 60  # calls, days
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}  # noqa: S104
 ACCOUNT_NAMES = [
     "小林",
@@ -42,6 +44,7 @@ class Command(BaseCommand):
                 database.bring_up_to_date()
                 with Sandbox() as vendor:
                     app = self._create_data(vendor)
+                    self._make_history(app)
                     host, port = listener.getsockname()[:2]
                     address = f"http://{LOOPBACK.get(host, host)}:{port}/callbacks/{app.callback_secret}/"
                     caller = Caller(address, AES_KEY, calls_per_minute=10)
@@ -77,6 +80,11 @@ class Command(BaseCommand):
                 app=app, wxid=wxid, defaults={"name": name, "team": team, "created_at": timezone.now()}
             )
         return app
+
+    def _make_history(self, app: VendorApp) -> None:
+        """Once, so that there is something to look up and to report from the first minute on."""
+        if not Call.objects.exists():
+            history.make(history.Asked(app, *HISTORY, until=timezone.now(), seed=1))
 
     def _announce(self, calling: threading.Thread) -> None:
         calling.start()
