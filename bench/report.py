@@ -8,7 +8,7 @@ import platform
 import sqlite3
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from statistics import median, quantiles
 from typing import Literal
 
@@ -46,10 +46,19 @@ class Table:
     rows: list[Row] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Goal:
+    what: str
+    goal: str
+    measured: str
+    reached: bool
+
+
 @dataclass
 class Results:
     machine: dict[str, object]
     tables: list[Table] = field(default_factory=list)
+    goals: list[Goal] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  # anything lost or refused
 
 
@@ -80,6 +89,8 @@ def as_text(results: Results) -> str:
     lines = [f"{name}: {_in_words(value)}" for name, value in results.machine.items()]
     for table in results.tables:
         lines += ["", *_table(table)]
+    if results.goals:
+        lines += ["", *_goals(results.goals)]
     if results.problems:
         lines += ["", "PROBLEMS", *results.problems]
     else:
@@ -95,7 +106,9 @@ def as_json(results: Results) -> str:
         }
         for table in results.tables
     ]
-    return json.dumps({"machine": results.machine, "tables": tables, "problems": results.problems}, indent=2) + "\n"
+    goals = [asdict(goal) for goal in results.goals]
+    figures = {"machine": results.machine, "tables": tables, "goals": goals, "problems": results.problems}
+    return json.dumps(figures, indent=2) + "\n"
 
 
 def _in_words(value: object) -> str:
@@ -124,6 +137,15 @@ def _table(table: Table) -> list[str]:
         for ringdesk, reference, ratio in (figure.values() for figure in _medians(row, table.figures).values()):
             line += f"{_number(ringdesk):>10}{_number(reference):>10}{'' if ratio is None else f'{ratio:.2f}':>8}  "
         lines.append(line.rstrip())
+    return lines
+
+
+def _goals(goals: Sequence[Goal]) -> list[str]:
+    first, second = (max(len(text) for text in texts) + 2 for texts in zip(*((g.what, g.goal) for g in goals), strict=True))
+    reached = sum(goal.reached for goal in goals)
+    lines = [f"Goals: {reached} of {len(goals)} reached"]
+    for goal in goals:
+        lines.append(f"{goal.what:<{first}}{goal.goal:<{second}}{'reached' if goal.reached else 'MISSED'}  {goal.measured}")
     return lines
 
 
