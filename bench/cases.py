@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
@@ -19,7 +18,7 @@ FAR_PAGE = 1000
 ZONE = ZoneInfo("Asia/Shanghai")  # the default of an installation
 
 Who = Literal["supervisor", "agent"]
-Bare = tuple[str, Sequence[object]]  # SQL with %s, and its values
+Bare = tuple[str, tuple[object, ...]]  # SQL with %s, and its values
 
 ROWS = """
     SELECT c.id, c.received_at, c.kind, c.outcome, c.screens, c.shown_at, c.ended_at, c.rings_until, c.claimed_until,
@@ -132,7 +131,7 @@ def cases(facts: Facts) -> list[Case]:
     return [*_pages(facts), *_filters(facts), *_searches(facts), *_agents(facts), *_calls(facts), *_reports(facts)]
 
 
-def _history(what: str, where: str = "", values: Sequence[object] = (), who: Who = "supervisor", **asked: Any) -> Case:
+def _history(what: str, where: str = "", values: tuple[object, ...] = (), who: Who = "supervisor", **asked: Any) -> Case:
     address = "/history/?" + urlencode(asked) if asked else "/history/"
     return Case(what, address, (f"{ROWS} {where and 'WHERE ' + where} {NEWEST}", values), who)
 
@@ -262,7 +261,7 @@ def _report(
         "SELECT c.outcome, COUNT(*) FROM calls_call c WHERE c.received_at >= %s AND c.received_at < %s "
         f"AND {where} GROUP BY c.outcome"
     )
-    values = [_midnight(days["from"]), _midnight(days["to"], 1), *([] if value is None else [value])]
+    values = (_midnight(days["from"]), _midnight(days["to"], 1), *(() if value is None else (value,)))
     address = "/reports/?" + urlencode({**days, **asked})
     return Case(what, address, (counted, values), who, at_most=500, lists_calls=False)
 

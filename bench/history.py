@@ -6,16 +6,16 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, get_args
 
 from . import postgres
-from .report import Goal, Results, Row, Table, progress
+from .report import SIDES, Goal, Results, Row, Table, progress
 from .servers import ROOT, CantMeasure
 
 Engine = Literal["sqlite", "postgresql"]
@@ -23,7 +23,9 @@ ENGINES: tuple[Engine, ...] = get_args(Engine)
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 SIZES = (10_000, 1_000_000, 5_000_000)
 SEED = "1"
-TURNS = 7  # of each case; fewer of slow ones
+TURNS = 7  # of each case
+ENOUGH = 30.0  # seconds for the turns of one case: a slow one gets fewer,
+AT_LEAST = 2
 
 # Goals
 SLOWER_AT_MOST = 2.0  # times its own time at the smallest size
@@ -49,6 +51,9 @@ class Installation:
     def size(self) -> str:
         return f"{self.calls:,}"
 
+    def __str__(self) -> str:
+        return f"{NAMES[self.engine]}, {self.size} calls"
+
     def make(self) -> None:
         """Unless it was made before, and kept; then it is brought up to date."""
         made = self.folder / "made"
@@ -56,21 +61,21 @@ class Installation:
         if made.exists():
             self._run("manage.py", "migrate", "--verbosity", "0")
             return
-        progress(f"history: making {self.size} calls on {NAMES[self.engine]}")
+        progress(f"history: making up {self}")
         self._run("manage.py", "make_history", "--calls", str(self.calls), "--seed", SEED)
         made.touch()
 
-    def probe(self, what: Literal["pages", "export"]) -> Iterator[dict[str, Any]]:
-        """What bench.probe says of each case, as it says it."""
-        command = [sys.executable, "-m", "bench.probe", what, str(TURNS)]
-        with subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, text=True) as process:
+    @contextmanager
+    def probe(self, what: Literal["pages", "export"]) -> Iterator[Probe]:
+        command = [sys.executable, "-m", "bench.probe", what]
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        with process:
             try:
-                for line in process.stdout or ():
-                    yield json.loads(line)
+                yield Probe(self, process)
             finally:
                 process.terminate()
-        if process.returncode > 0:
-            raise CantMeasure(f"bench.probe {what} failed on {NAMES[self.engine]} at {self.size} calls")
 
     def _run(self, *arguments: str) -> None:
         command = [sys.executable, *arguments]
@@ -83,13 +88,26 @@ class Installation:
         return {"PATH": os.environ["PATH"], "DATA_DIR": str(self.folder), "DATABASE_URL": self.database}
 
 
-@dataclass
-class Case:
-    """One of the probe's, at every size."""
+class Probe:
+    """bench.probe at work on a history."""
 
-    row: Row
-    at_most: float  # milliseconds
-    medians: dict[int, float] = field(default_factory=dict)  # by size: milliseconds
+    def __init__(self, installation: Installation, process: subprocess.Popen[str]) -> None:
+        self.installation = installation
+        self._process = process
+
+    def ask(self, text: str) -> dict[str, Any]:
+        assert self._process.stdin
+        self._process.stdin.write(f"{text}\n")
+        self._process.stdin.flush()
+        return self.listen()
+
+    def listen(self) -> dict[str, Any]:
+        """Raises: CantMeasure where it has come to an end."""
+        assert self._process.stdout
+        if not (line := self._process.stdout.readline()):
+            raise CantMeasure(f"bench.probe failed on {self.installation}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
 
 def measure(results: Results, sizes: Sequence[int], engines: Sequence[Engine], kept_in: Path | None) -> None:
@@ -129,64 +147,76 @@ def _installations(engine: Engine, sizes: Sequence[int], folder: Path) -> Iterat
 
 
 def _measure(results: Results, engine: Engine, installations: Sequence[Installation]) -> None:
-    sizes = tuple(each.size for each in installations)
-    cases: dict[str, Case] = {}
-    exports = Table(f"Export as CSV on {NAMES[engine]}, rows a second", sizes)
     for installation in installations:
         installation.make()
-        for figures in installation.probe("pages"):
-            _note(results, installation, figures, cases)
-        _note_export(results, installation, exports)
+    sizes = tuple(each.size for each in installations)
     pages = Table(f"History on {NAMES[engine]}, ms of server time, by calls", sizes)
-    pages.rows += [case.row for case in cases.values()]
-    results.tables += [table for table in (pages, exports) if table.rows]
-    results.goals += [_goal(engine, case) for case in cases.values() if case.medians]
+    exports = Table(f"Export as CSV on {NAMES[engine]}, rows a second", sizes, [Row("all calls")])
+    with ExitStack() as stack:
+        probes = [stack.enter_context(installation.probe("pages")) for installation in installations]
+        cases = [probe.listen()["cases"] for probe in probes][0]  # the same of all
+        for number, case in enumerate(cases):
+            progress(f"history: {NAMES[engine]}, {case['what']}")
+            row = _turns(results, probes, number, case["what"])
+            pages.rows.append(row)
+            results.goals += _goals(engine, row, case["at most"], [each.size for each in installations])
+    for installation in installations:
+        progress(f"history: {installation}, export")
+        _note_export(results, installation, exports.rows[0])
+    results.tables += [pages, exports]
 
 
-def _note(results: Results, installation: Installation, figures: dict[str, Any], cases: dict[str, Case]) -> None:
-    what = figures["what"]
-    progress(f"history: {NAMES[installation.engine]}, {installation.size}: {what}")
-    if problem := figures.get("problem"):
-        results.problems.append(f"{NAMES[installation.engine]}, {installation.size} calls, {what}: {problem}")
-    if not figures.get("ringdesk"):
-        return
-    case = cases.setdefault(what, Case(Row(what), figures["at most"]))
-    case.medians[installation.calls] = median(figures["ringdesk"])
-    for ringdesk, bare in zip(figures["ringdesk"], figures["bare"], strict=True):
-        case.row.add("ringdesk", {installation.size: ringdesk})
-        case.row.add("reference", {installation.size: bare})
+def _turns(results: Results, probes: Sequence[Probe], number: int, what: str) -> Row:
+    """One case, at all sizes in turn: what else the machine is doing slows them all."""
+    row, measurable = Row(what), []
+    for probe in probes:
+        checked = probe.ask(f"check {number}")
+        if "problem" in checked:
+            results.problems.append(f"{probe.installation}, {what}: {checked['problem']}")
+        if checked["measurable"]:
+            measurable.append(probe)
+    until = time.monotonic() + ENOUGH
+    for turn in range(TURNS):
+        if turn >= AT_LEAST and time.monotonic() > until:
+            break
+        for probe in measurable:
+            milliseconds = probe.ask(f"turn {number}")
+            for side in SIDES:
+                row.add(side, {probe.installation.size: milliseconds[side]})
+    return row
 
 
-def _goal(engine: Engine, case: Case) -> Goal:
+def _goals(engine: Engine, row: Row, at_most: float, sizes: Sequence[str]) -> Iterator[Goal]:
     """As fast as it has to be at the largest size, and not much slower than at the smallest."""
-    smallest, largest = min(case.medians), max(case.medians)
-    took, times = case.medians[largest], case.medians[largest] / case.medians[smallest]
-    compared = f", {times:.1f} times that at {smallest:,}" if largest > smallest else ""
-    return Goal(
-        what=f"{NAMES[engine]}, {case.row.what}",
-        goal=f"{case.at_most:.0f} ms, {SLOWER_AT_MOST:.0f} times",
-        measured=f"{took:.1f} ms at {largest:,}{compared}",
-        reached=took <= case.at_most and times <= SLOWER_AT_MOST,
+    smallest, largest = row.median("ringdesk", sizes[0]), row.median("ringdesk", sizes[-1])
+    if smallest is None or largest is None:
+        return
+    times = largest / smallest
+    yield Goal(
+        what=f"{NAMES[engine]}, {row.what}",
+        goal=f"{at_most:.0f} ms, {SLOWER_AT_MOST:.0f} times",
+        measured=f"{largest:.1f} ms at {sizes[-1]}, {times:.1f} times that at {sizes[0]}",
+        reached=largest <= at_most and times <= SLOWER_AT_MOST,
     )
 
 
-def _note_export(results: Results, installation: Installation, table: Table) -> None:
-    for figures in installation.probe("export"):
-        where = f"{NAMES[installation.engine]}, {installation.size} calls, export"
-        if problem := figures.get("problem"):
-            results.problems.append(f"{where}: {problem}")
-            return
-        if figures["rows"] != figures["bare rows"]:
-            results.problems.append(f"{where}: {figures['rows']} rows, but there are {figures['bare rows']} calls")
-        if not table.rows:
-            table.rows.append(Row("all calls"))
-        table.rows[0].add("ringdesk", {installation.size: figures["rows/s"]})
-        table.rows[0].add("reference", {installation.size: figures["bare rows/s"]})
-        results.goals.append(
-            Goal(
-                what=where,
-                goal=f"{EXPORTED:,} rows/s, {EXPORT_MEMORY} MiB",
-                measured=f"{figures['rows/s']:,.0f} rows/s, {figures['peak MiB']:.0f} MiB",
-                reached=figures["rows/s"] >= EXPORTED and figures["peak MiB"] < EXPORT_MEMORY,
-            )
+def _note_export(results: Results, installation: Installation, row: Row) -> None:
+    with installation.probe("export") as probe:
+        figures = probe.listen()
+    if "problem" in figures:
+        results.problems.append(f"{installation}, export: {figures['problem']}")
+        return
+    if figures["rows"] != figures["bare rows"]:
+        results.problems.append(
+            f"{installation}, export: {figures['rows']} rows, but there are {figures['bare rows']} calls"
         )
+    for side in SIDES:
+        row.add(side, {installation.size: figures[side]})
+    results.goals.append(
+        Goal(
+            what=f"{installation}, export",
+            goal=f"{EXPORTED:,} rows/s, {EXPORT_MEMORY} MiB",
+            measured=f"{figures['ringdesk']:,.0f} rows/s, {figures['peak MiB']:.0f} MiB",
+            reached=figures["ringdesk"] >= EXPORTED and figures["peak MiB"] < EXPORT_MEMORY,
+        )
+    )

@@ -1,6 +1,9 @@
-"""`python -m bench.probe pages|export TURNS`: measures one history, in a process with that installation's settings.
+"""`python -m bench.probe pages|export`: measures one history, in a process with that installation's settings.
 
-Writes a line of JSON for each case. Server time is what `django.test.Client` takes: the whole of Django, its middleware,
+export: says at once, as a line of JSON, what it came to. pages: says first which cases there are; then, for each line
+`check NUMBER` or `turn NUMBER` that it reads, what came of it. So that several histories can be measured turn by turn.
+
+Server time is what `django.test.Client` takes: the whole of Django, its middleware,
 sign-in and templates, and a database connection opened for the request, as a server does; no socket and no browser.
 """
 
@@ -13,7 +16,7 @@ import re
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from html import unescape
@@ -32,71 +35,81 @@ from django.test import Client  # noqa: E402
 
 from calls.models import Person  # noqa: E402
 
-from .cases import ROWS, Case, Who, cases, find_facts  # noqa: E402
+from .cases import ROWS, Bare, Case, Who, cases, find_facts  # noqa: E402
 
-ENOUGH = 10.0  # seconds for the turns of one case; a slow one gets fewer
-AT_LEAST = 2  # turns
 ROW = re.compile(r'href="[^"]*/history/(\d+)/')
 NEW_CALLS = re.compile(r'hx-get="([^"]*new[^"]*)"')
 MANY_ROWS = 1000
 
-Figures = dict[str, Any]
+Answer = dict[str, Any]
 
 
-def main(what: str, turns: int) -> None:
-    people = _people()
-    clients: dict[Who, Client] = {who: _client(person) for who, person in people.items()}
-    for figures in _pages(clients, people, turns) if what == "pages" else _export(clients["supervisor"]):
-        print(json.dumps(figures), flush=True)
+class Pages:
+    """Every case, of which one turn is measured whenever that is asked for."""
+
+    def __init__(self, clients: dict[Who, Client], agent: Person) -> None:
+        self._clients = clients
+        facts = find_facts(agent.teams.earliest("pk").pk)
+        self.cases = [*cases(facts), self._new_calls(facts.newest)]
+        self._bare: dict[Case, Bare] = {}
+
+    def check(self, case: Case) -> Answer:
+        """Ask for it the first time, which warms up, and see whether it shows what the bare SQL finds."""
+        if not case.address:
+            return {"measurable": False, "problem": "history's page doesn't say where to ask"}
+        _, status, page = _timed(self._clients[case.who], case.address)
+        if status not in {200, 204}:  # the latter: nothing to show
+            return {"measurable": False, "problem": f"{case.address} answers {status}"}
+        shown = list(dict.fromkeys(map(int, ROW.findall(page))))
+        self._bare[case] = case.bare or (f"{ROWS} WHERE c.id IN ({', '.join(map(str, shown)) or 'NULL'})", ())
+        if case.bare and case.lists_calls and [row[0] for row in _bare(*self._bare[case])] != shown:
+            return {"measurable": True, "problem": f"{case.address} doesn't show the rows that the bare SQL finds"}
+        return {"measurable": True}
+
+    def turn(self, case: Case) -> Answer:
+        """Milliseconds, of Ringdesk and of the bare SQL."""
+        ringdesk, _, _ = _timed(self._clients[case.who], case.address)
+        query, values = self._bare[case]
+        began = time.perf_counter()
+        _bare(query, values, with_attempts=query.startswith(ROWS))
+        return {"ringdesk": ringdesk, "reference": (time.perf_counter() - began) * 1000}
+
+    def _new_calls(self, newest: datetime) -> Case:
+        """What an open history page asks for again and again; the page says where."""
+        found = NEW_CALLS.search(_timed(self._clients["supervisor"], "/history/")[2])
+        bare = "SELECT COUNT(*) FROM calls_call WHERE received_at > %s", (newest,)
+        return Case("new calls", unescape(found[1]) if found else "", bare, lists_calls=False)
 
 
-def _people() -> dict[Who, Person]:
+def main(what: str) -> None:
+    supervisor, agent = _people()
+    clients: dict[Who, Client] = {"supervisor": _client(supervisor), "agent": _client(agent)}
+    if what == "export":
+        _say(_export(clients["supervisor"]))
+        return
+    pages = Pages(clients, agent)
+    _say({"cases": [{"what": case.what, "at most": case.at_most} for case in pages.cases]})
+    for line in sys.stdin:
+        asked, number = line.split()
+        case = pages.cases[int(number)]
+        _say(pages.check(case) if asked == "check" else pages.turn(case))
+
+
+def _say(answer: Answer) -> None:
+    print(json.dumps(answer), flush=True)
+
+
+def _people() -> tuple[Person, Person]:
+    """A supervisor, and an agent who sees the accounts of a team."""
     agents = Person.objects.filter(role=Person.Role.AGENT, all_accounts=False, is_active=True, teams__isnull=False)
     supervisors = Person.objects.filter(role=Person.Role.SUPERVISOR, is_active=True)
-    return {"supervisor": supervisors.earliest("pk"), "agent": agents.earliest("pk")}
+    return supervisors.earliest("pk"), agents.earliest("pk")
 
 
 def _client(person: Person) -> Client:
     client = Client(SERVER_NAME="localhost")
     client.force_login(person)
     return client
-
-
-def _pages(clients: dict[Who, Client], people: dict[Who, Person], turns: int) -> Iterator[Figures]:
-    facts = find_facts(people["agent"].teams.earliest("pk").pk)
-    for case in cases(facts):
-        yield _measured(case, clients[case.who], turns)
-    yield _new_calls(clients["supervisor"], facts.newest, turns)
-
-
-def _new_calls(client: Client, newest: datetime, turns: int) -> Figures:
-    """What an open history page asks for again and again; the page says where."""
-    _, status, page = _timed(client, "/history/")
-    found = NEW_CALLS.search(page)
-    if status != 200 or not found:
-        return {"what": "new calls", "problem": "history's page doesn't say where to ask for new calls"}
-    bare = "SELECT COUNT(*) FROM calls_call WHERE received_at > %s", (newest,)
-    return _measured(Case("new calls", unescape(found[1]), bare, lists_calls=False), client, turns)
-
-
-def _measured(case: Case, client: Client, turns: int) -> Figures:
-    """Milliseconds of each turn, of Ringdesk and of the bare SQL, one after the other."""
-    figures: Figures = {"what": case.what, "at most": case.at_most, "address": case.address, "ringdesk": [], "bare": []}
-    _, status, page = _timed(client, case.address)  # warms up
-    if status not in {200, 204}:  # the latter: nothing to show
-        return figures | {"problem": f"{case.address} answers {status}"}
-    shown = list(dict.fromkeys(map(int, ROW.findall(page))))
-    query, values = case.bare or (f"{ROWS} WHERE c.id IN ({', '.join(map(str, shown)) or 'NULL'})", ())
-    rows = _bare(query, *values)
-    if case.bare and case.lists_calls and [row[0] for row in rows] != shown:
-        figures["problem"] = f"{case.address} doesn't show the rows that the bare SQL finds"
-    until = time.monotonic() + ENOUGH
-    while len(figures["ringdesk"]) < turns and (time.monotonic() < until or len(figures["ringdesk"]) < AT_LEAST):
-        figures["ringdesk"].append(_timed(client, case.address)[0])
-        began = time.perf_counter()
-        _bare(query, *values, with_attempts=query.startswith(ROWS))
-        figures["bare"].append((time.perf_counter() - began) * 1000)
-    return figures
 
 
 def _timed(client: Client, address: str) -> tuple[float, int, str]:
@@ -108,21 +121,18 @@ def _timed(client: Client, address: str) -> tuple[float, int, str]:
     return (time.perf_counter() - began) * 1000, response.status_code, text
 
 
-def _export(client: Client) -> Iterator[Figures]:
+def _export(client: Client) -> Answer:
     """All calls as CSV, once each: as Ringdesk streams them, and as a cursor and Python's csv module do."""
-    started_with = _peak()
     began = time.perf_counter()
     response: Any = client.get("/history/export.csv")
     if response.status_code != 200 or not response.streaming:
-        yield {"what": "export", "problem": f"/history/export.csv answers {response.status_code}, and streams no CSV"}
-        return
+        return {"problem": f"/history/export.csv answers {response.status_code}, and streams no CSV"}
     lines = sum(piece.count(b"\r\n") for piece in response)
-    seconds = time.perf_counter() - began
-    peak = _peak()
+    seconds, peak = time.perf_counter() - began, _peak()
     rows, bare_seconds = _bare_export()
-    yield {
-        "what": "export", "rows": lines - 1, "bare rows": rows, "rows/s": (lines - 1) / seconds,
-        "bare rows/s": rows / bare_seconds, "peak MiB": peak, "before MiB": started_with,
+    return {
+        "rows": lines - 1, "ringdesk": (lines - 1) / seconds, "peak MiB": peak,
+        "bare rows": rows, "reference": rows / bare_seconds,
     }  # fmt: skip
 
 
@@ -138,7 +148,7 @@ def _bare_export() -> tuple[int, float]:
     return rows, time.perf_counter() - began
 
 
-def _bare(query: str, *values: object, with_attempts: bool = False) -> list[Any]:
+def _bare(query: str, values: Sequence[object], with_attempts: bool = False) -> list[Any]:
     """By a connection and cursor of the database's own module. With attempts: also those of the calls that it finds."""
     with closing(_connect()) as database:
         cursor = database.cursor()
@@ -174,4 +184,4 @@ def _peak() -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1])

@@ -10,11 +10,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median, quantiles
-from typing import Literal
+from typing import Literal, get_args
 
 TURNS = 3
 
 Side = Literal["ringdesk", "reference"]
+SIDES: tuple[Side, ...] = get_args(Side)
 Figures = dict[str, float]  # by what was measured, with its unit
 
 
