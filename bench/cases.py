@@ -146,12 +146,12 @@ def _pages(facts: Facts) -> list[Case]:
 
 
 def _filters(facts: Facts) -> list[Case]:
-    last, month, twice, third, _year = facts.days
+    last, _month, twice, third, year = facts.days
     between = "c.received_at >= %s AND c.received_at < %s"
     a_month = (_midnight(third), _midnight(twice, 1))
-    the_last = (_midnight(month), _midnight(last, 1))
+    lately = (_midnight(third), _midnight(last, 1))
     days: dict[str, Any] = {"from": third, "to": twice}
-    four_weeks: dict[str, Any] = {"from": month, "to": last}
+    until_now: dict[str, Any] = {"from": third, "to": last}
     return [
         _history("days of a month", between, a_month, **days),
         _history("outcome rejected", OVER, ("rejected",), outcome="rejected"),
@@ -165,10 +165,10 @@ def _filters(facts: Facts) -> list[Case]:
         _history("contact who calls most", "c.contact_id = %s", (facts.often,), contact=facts.often),
         _history("contact who called once", "c.contact_id = %s", (facts.seldom,), contact=facts.seldom),
         _history("nobody saw it", UNSEEN, unseen="true"),
-        Case("weekday and hour", "/history/?" + urlencode({"from": month, "to": last, "weekday": 1, "hour": 10})),
+        Case("weekday and hour", "/history/?" + urlencode({"from": year, "to": last, "weekday": 1, "hour": 10})),
         _history(
-            "account, outcome, days", f"c.account_id = %s AND {OVER} AND {between}", (facts.account, "refused", *the_last),
-            account=facts.account, outcome="refused", **four_weeks,
+            "account, outcome, days", f"c.account_id = %s AND {OVER} AND {between}", (facts.account, "rejected", *lately),
+            account=facts.account, outcome="rejected", **until_now,
         ),
         _history(
             "team, rare outcome", f"{OF_TEAM} AND {OVER}", (facts.team, "unconfirmed"), team=facts.team,

@@ -63,8 +63,9 @@ class Pages:
         shown = list(dict.fromkeys(map(int, ROW.findall(page))))
         self._bare[case] = case.bare or (f"{ROWS} WHERE c.id IN ({', '.join(map(str, shown)) or 'NULL'})", ())
         if case.bare and case.lists_calls and [row[0] for row in _bare(*self._bare[case])] != shown:
-            return {"measurable": True, "problem": f"{case.address} doesn't show the rows that the bare SQL finds"}
-        return {"measurable": True}
+            problem = f"{case.address} doesn't show the rows that the bare SQL finds"
+            return {"measurable": True, "rows": len(shown), "problem": problem}
+        return {"measurable": True, "rows": len(shown) if case.lists_calls else 0}
 
     def turn(self, case: Case) -> Answer:
         """Milliseconds, of Ringdesk and of the bare SQL."""

@@ -11,7 +11,7 @@ from django.db import connection, models
 
 # While much is written to SQLite: pages of indexes that are written all the time stay in memory (KiB, as a negative number),
 # and the disk is waited for now and then (WAL pages), not at every commit. A power cut takes the last calls, never the file.
-SQLITE_IN_BULK = {"cache_size": -400_000, "synchronous": 1, "wal_autocheckpoint": 50_000}
+SQLITE_IN_BULK = {"cache_size": -200_000, "synchronous": 1, "wal_autocheckpoint": 50_000}
 
 Row = Sequence[Any]
 
