@@ -17,6 +17,9 @@ from django.db import connection
 from calls import search
 from calls.retention import Purging
 
+from .exports import tidying
+from .exports.tidying import tidy_exports
+
 logger = logging.getLogger(__name__)
 
 LOOKED_EVERY = 0.5  # seconds
@@ -36,6 +39,7 @@ class Job:
 JOBS: list[Job] = [
     Job(search.index_some, every=5),
     Job(Purging().step, every=3600.0),
+    Job(tidy_exports, every=tidying.EVERY),
 ]
 
 

@@ -143,6 +143,10 @@ CALL_DAYS = environment.days("CALL_DAYS", default=0)
 ATTEMPT_DAYS = environment.days("ATTEMPT_DAYS", default=0)
 NOTICE_DAYS = environment.days("NOTICE_DAYS", default=90)
 
+# For how many days the files of exports are kept
+
+EXPORT_DAYS = environment.whole_number("EXPORT_DAYS", default=7, at_least=1)
+
 # People
 
 AUTH_USER_MODEL = "calls.Person"

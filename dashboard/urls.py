@@ -6,7 +6,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 from django.views.i18n import set_language
 
-from .pages import alarms, board, call, callbacks, health, history, mapping, password, saved_views
+from .pages import alarms, board, call, callbacks, exports, health, history, mapping, password, saved_views
 
 urlpatterns = [
     path("", board.board, name="board"),
@@ -17,6 +17,12 @@ urlpatterns = [
     path("history/views/<int:pk>/delete/", saved_views.delete_view, name="delete_view"),
     path("history/<int:pk>/", call.call, name="call"),
     path("history/<int:pk>/notes/", call.add_note, name="add_note"),
+    path("history/export.csv", exports.export_csv, name="export_csv"),
+    path("history/export.xlsx", exports.export_xlsx, name="export_xlsx"),
+    path("exports/", exports.exports, name="exports"),
+    path("exports/<int:pk>/", exports.export_row, name="export"),
+    path("exports/<int:pk>/file", exports.export_file, name="export_file"),
+    path("exports/<int:pk>/cancel/", exports.cancel_export, name="cancel_export"),
     path("callbacks/", callbacks.callbacks, name="callbacks"),
     path("unread/replay/", callbacks.replay_all, name="replay_all"),
     path("unread/<int:pk>/replay/", callbacks.replay_one, name="replay"),
