@@ -41,7 +41,7 @@ def _write_history(database: Path) -> None:
             [app],
         )
         connection.execute(
-            "INSERT INTO calls_contact (id, app_id, wxid, nickname, avatar) VALUES (1, ?, '1', '王秀英', '')", [app]
+            "INSERT INTO calls_contact (id, app_id, wxid, nickname, avatar) VALUES (1, ?, '1', ?, '')", [app, "王秀英" * 60]
         )
         start = datetime(2026, 1, 1, tzinfo=UTC)
         connection.executemany(
@@ -101,7 +101,8 @@ def test_a_long_download_is_whole_and_takes_little_memory(server: Server, boss: 
 
 def test_a_client_that_goes_away_ends_the_download(server: Server, boss: requests.Session) -> None:
     with boss.get(f"{server.url}/history/export.csv", stream=True, timeout=60) as answer:
-        next(answer.iter_content(TAKEN))
+        parts = answer.iter_content(TAKEN)
+        assert b"\r\n" in next(parts) + next(parts)  # the header, and some rows
         pk = latest(server)
         assert state(server, pk) == ("running", "")
     eventually(lambda: state(server, pk) == ("cancelled", ""))

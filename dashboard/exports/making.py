@@ -74,10 +74,9 @@ def _make(export: Export) -> None:
 def _parts(record: Record, folder: Path) -> Iterator[bytes]:
     export = record.export
     with timezone.override(export.zone), translation.override(export.language):
-        calls = asked.calls_of(export)
-        if export.file:
-            Export.objects.filter(pk=export.pk).update(rows_in_all=calls.count())
-        record.table = Table(calls)
+        record.table = Table(asked.calls_of(export))
+    if export.file:
+        Export.objects.filter(pk=export.pk).update(rows_in_all=record.table.rows_in_all)
     for part in FORMATS[Export.Format(export.format)].parts(record.table, folder):
         record.go_on()
         yield part

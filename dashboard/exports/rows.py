@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -55,18 +56,17 @@ class Row(NamedTuple):
 class Table:
     """These calls, newest first, in the language and the zone that are active where this is made.
 
-    They are fetched in chunks, each by queries of its own. So nothing is held open between two of them, and whoever reads
-    slowly keeps no database waiting. A call that is stored after this was made is in none.
+    Which calls they are is found out once, here: a search, or a team's calls, would take too long to be looked for again and
+    again. What they hold is fetched in chunks. Nothing is held open between two of them, so whoever reads slowly keeps no
+    database waiting.
     """
 
     def __init__(self, calls: CallQuerySet) -> None:
-        self._calls = calls.order_by("-received_at", "-id")
-        self._zone = timezone.get_current_timezone()
-        self._newest: int = Call.objects.aggregate(pk=Max("pk"))["pk"] or 0
+        self._calls = _keys_of(calls)  # 4 bytes each
         self._words = _Words()
         first, last = self._ends()
-        self.crosses_offsets = len({at.astimezone(self._zone).utcoffset() for at in _daily(first, last)}) > 1
-        zone = str(self._zone) if self.crosses_offsets else zone_of(first)
+        self.crosses_offsets = len({at.astimezone(self._words.zone).utcoffset() for at in _daily(first, last)}) > 1
+        zone = str(self._words.zone) if self.crosses_offsets else zone_of(first)
         self.title = capfirst(str(Call._meta.verbose_name_plural))
         self.header = [
             f"{gettext('Time')} ({zone})",
@@ -79,36 +79,40 @@ class Table:
             gettext("Vendor's answer"),
         ]
         self.rows = 0  # so far
+        self.rows_in_all = len(self._calls)
         self.accounts: set[int] = set()  # whose calls were among them
 
     def chunks(self) -> Iterator[list[Row]]:
-        """All rows, so many at a time; at least one chunk, which may be empty."""
-        place: tuple[datetime, int] | None = None
-        while True:
-            found = self._following(place)
-            calls = [call for call in found if call[0] <= self._newest]
-            rows = _rows(calls, self._words)
+        """All rows, so many at a time. A call that was purged meanwhile is in none."""
+        for start in range(0, self.rows_in_all, CHUNK):
+            found = _fetched(list(self._calls[start : start + CHUNK]))
+            rows = _rows(found, self._words)
             self.rows += len(rows)
-            self.accounts.update({call[2] for call in calls})
+            self.accounts.update({call[2] for call in found})
             yield rows
-            if len(found) < CHUNK:
-                return
-            place = _moment(found[-1][1]), found[-1][0]
-
-    def _following(self, place: tuple[datetime, int] | None) -> list[tuple[Any, ...]]:
-        calls = self._calls.before(*place) if place else self._calls
-        now = timezone.now()
-        is_open = Q(rings_until__gt=now) | Q(claimed_until__gt=now)
-        calls = calls.annotate(
-            received=_as_text("received_at"), open=ExpressionWrapper(is_open, output_field=BooleanField())
-        )
-        return list(calls.values_list(*FIELDS)[:CHUNK])
 
     def _ends(self) -> tuple[datetime, datetime]:
         """When the first and the last of these calls came; where there are none, now."""
-        times = self._calls.values_list("received_at", flat=True)
-        now = timezone.now()
-        return times.reverse().first() or now, times.first() or now
+        times = Call.objects.filter(pk__in=[*self._calls[:1], *self._calls[-1:]]).values_list("received_at", flat=True)
+        found = list(times) or [timezone.now()]
+        return min(found), max(found)
+
+
+def _keys_of(calls: CallQuerySet) -> array[int]:
+    keys: array[int] = array("I" if (Call.objects.aggregate(pk=Max("pk"))["pk"] or 0) < 2**32 else "Q")
+    keys.extend(calls.order_by("-received_at", "-id").values_list("pk", flat=True).iterator(CHUNK))
+    return keys
+
+
+def _fetched(keys: list[int]) -> list[tuple[Any, ...]]:
+    """The FIELDS of these calls, in this order."""
+    now = timezone.now()
+    is_open = Q(rings_until__gt=now) | Q(claimed_until__gt=now)
+    calls = Call.objects.filter(pk__in=keys).annotate(
+        received=_as_text("received_at"), open=ExpressionWrapper(is_open, output_field=BooleanField())
+    )
+    found = {call[0]: call for call in calls.values_list(*FIELDS)}
+    return [found[key] for key in keys if key in found]
 
 
 class _Words:
