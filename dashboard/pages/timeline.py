@@ -12,7 +12,7 @@ from calls.models import Attempt, Call, Note
 @dataclass(frozen=True)
 class Step:
     at: datetime
-    name: str  # of what happened: one of templates/history/steps/
+    name: str  # of what happened, as templates/history/_step.html knows it
     attempt: Attempt | None = None
     note: Note | None = None
     shape: str = "exact"  # of the time: a note is written by hand, perhaps days later
@@ -36,4 +36,4 @@ def _steps(call: Call) -> Iterator[Step]:
     if call.is_over and call.status in {Call.Status.MISSED, Call.Status.UNCONFIRMED}:
         yield Step(call.rings_until, "ran_out")
     for note in call.notes.all():
-        yield Step(note.written_at, "note", note=note, shape="long")
+        yield Step(note.written_at, "noted", note=note, shape="long")

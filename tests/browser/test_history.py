@@ -132,12 +132,12 @@ def test_a_row_opens_the_call_and_a_note_on_it_outlives_what_happens_meanwhile(
     other.click(f"#call-{pk} .reject")
     expect(page.locator("#happened")).to_contain_text("Accepted by the vendor.")
     page.click("#write button")
-    expect(page.locator(".timeline .note")).to_contain_text(f"{first} noted:")
+    expect(page.locator(".timeline .noted")).to_contain_text(f"{first} noted:")
     expect(page.locator("#write textarea")).to_have_value("")
     page.click("#write button")
     expect(page.locator("#write .said.error")).to_have_text("The note is empty. Write something first.")
     other.goto(f"{desk.server.url}/history/{pk}/")
-    expect(other.locator(".timeline .note .written")).to_have_text("told by text")
+    expect(other.locator(".timeline .noted .written")).to_have_text("told by text")
 
 
 def test_on_a_phone_filters_fold_away_and_no_row_is_wider_than_the_page(desk: Desk, window: Window, sign_in: SignIn) -> None:
