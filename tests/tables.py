@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from zoneinfo import ZoneInfo
 
 from openpyxl import load_workbook
+from openpyxl.cell import Cell
 
 Table = list[list[str]]
 
@@ -29,18 +30,18 @@ def in_csv(body: bytes) -> Table:
 def in_workbook(body: bytes) -> Table:
     """All sheets, one after the other; a cell as the spreadsheet shows it."""
     book = load_workbook(io.BytesIO(body))
-    return [[_shown(cell.value) for cell in row] for sheet in book.worksheets for row in sheet.iter_rows()]
+    return [[_shown(cell) for cell in row] for sheet in book.worksheets for row in sheet.iter_rows()]
 
 
-def _shown(value: object) -> str:
-    match value:
+def _shown(cell: Cell) -> str:
+    match cell.value:
         case None:
             return ""
-        case datetime():
-            return value.strftime(FULL)
-        case float() | int():
-            return f"{value:.1f}"
-        case _:
+        case datetime() as at:
+            return at.strftime(FULL)
+        case float() | int() as number if cell.number_format == "0.0":
+            return f"{number:.1f}"
+        case value:
             return str(value)
 
 

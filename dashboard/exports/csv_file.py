@@ -26,7 +26,7 @@ def parts(table: Table, folder: Path) -> Iterator[bytes]:
 
 
 def _cells(row: Row, length: int | None) -> list[str]:
-    at, contact, account, kind, outcome, by, seconds, answer = row
+    at, contact, account, kind, outcome, by, seconds, answer, screens = row
     return [
         at.isoformat(" ", "seconds")[:length],
         safe(contact),
@@ -36,6 +36,7 @@ def _cells(row: Row, length: int | None) -> list[str]:
         safe(by),
         "" if seconds is None else f"{seconds:.1f}",
         safe(answer),
+        str(screens),
     ]
 
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 
 from calls.models import Account, Attempt, Call, Person
 from calls.models.call import RECEIPTS_WITHIN, CallQuerySet
-from calls.templatetags.ringdesk import zone_of
+from calls.templatetags.ringdesk import grouped, zone_of
 
 CHUNK = 2000  # calls that are fetched at once
 MANY = 3  # times as many calls as are wanted: from then on it is quicker to name each that is
@@ -51,6 +51,7 @@ class Row(NamedTuple):
     by: str
     seconds: float | None  # from the callback to the vendor's acceptance
     answer: str
+    screens: int | str  # in words where it isn't known
 
 
 class Table:
@@ -77,6 +78,7 @@ class Table:
             gettext("By"),
             gettext("Time to reject (s)"),
             gettext("Vendor's answer"),
+            gettext("Screens"),
         ]
         self.rows = 0  # so far
         self.rows_in_all = len(self._calls)
@@ -129,6 +131,7 @@ class _Words:
             Call.Status.UNCONFIRMED: gettext("Unconfirmed"),
         }
         self.unseen = gettext("Nobody saw it")
+        self.unknown = gettext("unknown")
         self.unnamed = gettext("User %(wxid)s")
         self.accounts = _Names(Account)
         self.people = _Names(Person)
@@ -168,6 +171,7 @@ def _rows(calls: list[tuple[Any, ...]], words: _Words) -> list[Row]:
                 words.people[by] if by else NOBODY,
                 (_moment(answered) - received_at).total_seconds() if answered and result == "accepted" else None,
                 _answer(errcode or words.results[result], milliseconds) if attempt else "",
+                words.unknown if screens is None else screens,
             )
         )
     return rows
@@ -209,7 +213,7 @@ def _open_in_words(calls: list[int], words: _Words) -> dict[int, str]:
 
 
 def _answer(what: str, milliseconds: int | None) -> str:
-    return holdable(what if milliseconds is None else f"{what} · {milliseconds} ms")
+    return holdable(what if milliseconds is None else f"{what} · {grouped(milliseconds)} ms")
 
 
 def holdable(text: str) -> str:

@@ -15,7 +15,7 @@ from .rows import Row, Table
 
 CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 ROWS_OF_A_SHEET = 1_048_576
-WIDTHS = [20, 24, 20, 8, 24, 16, 18, 30]  # characters
+WIDTHS = [20, 24, 20, 8, 24, 16, 18, 30, 10]  # characters
 DATE = "yyyy-mm-dd hh:mm:ss"
 DAY_ZERO = datetime(1899, 12, 30)  # as spreadsheets count days, without a zone
 BLOCK = 256 * 1024  # bytes
@@ -84,6 +84,8 @@ class _Book:
                 sheet.write_string(number, column, _plain(cell))
             elif isinstance(cell, datetime):
                 sheet.write_number(number, column, _days(cell), self._date(cell))
+            elif isinstance(cell, int):
+                sheet.write_number(number, column, cell)
             elif cell is not None:
                 sheet.write_number(number, column, round(cell, 1), self._seconds)
 
