@@ -12,7 +12,7 @@ from typing import NamedTuple
 from django.db import connection, transaction
 
 from .live import publish
-from .models import Account, Call, Contact, UnreadBody
+from .models import Account, Call, Contact, RolledDay, UnreadBody
 from .vendor.notices import EndedCall, IncomingCall
 
 logger = logging.getLogger(__name__)
@@ -90,6 +90,8 @@ class Reception:
                 receipt.stored.append(pk)
                 if call.raw:
                     self._notices.append((pk, connection.ops.adapt_datetimefield_value(batch.received_at), call.raw))
+        if receipt.stored:
+            RolledDay.objects.changed(batch.received_at)
         for end in batch.ends:
             account = self._account_id(end.account, batch)
             pk = Call.objects.end(account, end.voipid, batch.received_at)

@@ -159,7 +159,7 @@ def _remove_notices(before: datetime, now: datetime) -> Counter[What]:
 
 def _have_recounted(moments: Iterable[datetime]) -> None:
     """Of the days (UTC) in which these lie, what was counted beforehand holds no longer."""
-    RolledDay.objects.filter(day__in={moment.astimezone(UTC).date() for moment in moments}).update(counted_at=None)
+    RolledDay.objects.recount(moment.astimezone(UTC).date() for moment in moments)
 
 
 def _on_record(removed: Counter[What], before: datetime, now: datetime) -> Counter[What]:

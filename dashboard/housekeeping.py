@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from calls import search
+from calls import rollups, search
 from calls.retention import Purging
 
 from .exports import tidying
@@ -40,6 +40,7 @@ JOBS: list[Job] = [
     Job(search.index_some, every=5),
     Job(Purging().step, every=3600.0),
     Job(tidy_exports, every=tidying.EVERY),
+    Job(rollups.count_next, every=60),
 ]
 
 

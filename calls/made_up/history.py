@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
+from calls import rollups, search
 from calls.models import Account, Attempt, Call, Note, Person, RawNotice, VendorApp
 from calls.models.call import CLAIM_LASTS
 from calls.vendor.sandbox import call_notice
@@ -83,6 +84,8 @@ def make(asked: Asked, told: Callable[[int], None] = lambda made: None) -> None:
             _store(batch, with_notice, rng)
             made += len(batch)
             told(made)
+        search.rebuild()
+        rollups.rebuild()
         bulk.analyse()
 
 
@@ -198,7 +201,8 @@ def _store_notices(ids: Sequence[int]) -> None:
     """The notices that these calls were read from."""
     calls = Call.objects.filter(pk__gte=ids[0], pk__lte=ids[-1]).select_related("account", "contact")
     RawNotice.objects.bulk_create(
-        RawNotice(call=call, body=json.dumps(_notice(call), ensure_ascii=False)) for call in calls.iterator()
+        RawNotice(call=call, received_at=call.received_at, body=json.dumps(_notice(call), ensure_ascii=False))
+        for call in calls.iterator()
     )
 
 

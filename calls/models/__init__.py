@@ -8,7 +8,7 @@ from .note import Note
 from .notice import RawNotice
 from .person import Person
 from .purge import Purge
-from .rollup import AccountCount, DelayCount, HourCount, PersonCount, RolledDay
+from .rollup import AccountCount, DelayCount, DelayTotal, HourCount, PersonCount, RolledDay
 from .sample import NoticeSample
 from .saved_view import SavedView
 from .search import ChangedText, IndexedUpTo
@@ -28,6 +28,7 @@ __all__ = [
     "ChangedText",
     "Contact",
     "DelayCount",
+    "DelayTotal",
     "Export",
     "HourCount",
     "IndexedUpTo",

@@ -14,6 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from .account import Account
 from .contact import Contact
 from .person import Person, Sight
+from .rollup import RECENT as MAY_CHANGE_FOR
+from .rollup import RolledDay
 
 if TYPE_CHECKING:
     from .attempt import Attempt
@@ -45,6 +47,21 @@ class AttemptResult(models.TextChoices):
     NOT_SENT = "not_sent", _("not sent")
 
 
+def is_over(now: datetime) -> Q:
+    """That nothing can happen to a call any more."""
+    return (
+        Q(outcome__in=[Call.Outcome.REJECTED, Call.Outcome.RULE])
+        | Q(ended_at__isnull=False)
+        | (Q(rings_until__lte=now) & (Q(claimed_until=None) | Q(claimed_until__lte=now)))
+    )
+
+
+def was_seen_by_nobody(now: datetime) -> Q:
+    """That a call is over, was on no screen, and nobody has tried to reject it."""
+    by_a_rule = Q(outcome=Call.Outcome.RULE)
+    return is_over(now) & ~by_a_rule & Q(received_at__lt=now - RECEIPTS_WITHIN, screens=0, claimed_by=None)
+
+
 class CallQuerySet(models.QuerySet["Call"]):
     def seen_by(self, sight: Sight) -> CallQuerySet:
         return self if sight.all else self.filter(account__team__in=sight.teams)
@@ -61,11 +78,7 @@ class CallQuerySet(models.QuerySet["Call"]):
 
     def over(self, now: datetime) -> CallQuerySet:
         """Calls that nothing can happen to any more."""
-        return self.filter(
-            Q(outcome__in=[Call.Outcome.REJECTED, Call.Outcome.RULE])
-            | Q(ended_at__isnull=False)
-            | (Q(rings_until__lte=now) & (Q(claimed_until=None) | Q(claimed_until__lte=now)))
-        )
+        return self.filter(is_over(now))
 
     def settled(self, now: datetime) -> CallQuerySet:
         """Calls that are over, and of which no process has anything left to put on record."""
@@ -160,7 +173,9 @@ class CallQuerySet(models.QuerySet["Call"]):
             call.claimed_until = None
         call.version += 1
         call.save(update_fields=["outcome", "claimed_until", "version"])
+        RolledDay.objects.changed(call.received_at)
 
+    @transaction.atomic
     def confirm_shown(self, pk: int, at: datetime, screens: int, with_sound: int) -> None:
         """Note that a call was on so many more screens, and on so many more with sound; on the first of these at `at`."""
         self.filter(pk=pk).update(
@@ -168,6 +183,9 @@ class CallQuerySet(models.QuerySet["Call"]):
             screens=F("screens") + screens,
             screens_with_sound=F("screens_with_sound") + with_sound,
         )
+        if at < timezone.now() - MAY_CHANGE_FOR:  # the call was received within that long before
+            for received_at in self.filter(pk=pk).values_list("received_at", flat=True):
+                RolledDay.objects.changed(received_at)
 
     @transaction.atomic
     def end(self, account_id: int, voipid: str, now: datetime) -> int | None:
@@ -184,6 +202,7 @@ class CallQuerySet(models.QuerySet["Call"]):
             call.outcome = Call.Outcome.ENDED
         call.version += 1
         call.save(update_fields=["ended_at", "outcome", "version"])
+        RolledDay.objects.changed(call.received_at)
         return call.pk
 
 
