@@ -6,7 +6,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 from django.views.i18n import set_language
 
-from .pages import alarms, board, call, callbacks, exports, health, history, mapping, password, saved_views
+from .pages import alarms, board, call, callbacks, exports, health, history, mapping, password, reports, saved_views
 
 urlpatterns = [
     path("", board.board, name="board"),
@@ -23,6 +23,10 @@ urlpatterns = [
     path("exports/<int:pk>/", exports.export_row, name="export"),
     path("exports/<int:pk>/file", exports.export_file, name="export_file"),
     path("exports/<int:pk>/cancel/", exports.cancel_export, name="cancel_export"),
+    path("reports/", reports.reports, name="reports"),
+    path("reports/delays/", reports.delays, name="report_delays"),
+    path("reports/breakdown/", reports.breakdown, name="report_breakdown"),
+    path("reports/callers/", reports.callers, name="report_callers"),
     path("callbacks/", callbacks.callbacks, name="callbacks"),
     path("unread/replay/", callbacks.replay_all, name="replay_all"),
     path("unread/<int:pk>/replay/", callbacks.replay_one, name="replay"),

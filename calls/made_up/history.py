@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from random import Random
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 
 from calls import rollups, search
-from calls.models import Account, Attempt, Call, Note, Person, RawNotice, VendorApp
+from calls.models import Account, Attempt, Call, Note, Person, RawNotice, RolledDay, VendorApp
 from calls.models.call import CLAIM_LASTS
 from calls.vendor.sandbox import call_notice
 
@@ -45,6 +45,7 @@ CALL = [
     "id", "voipid", "account", "contact", "kind", "received_at", "rings_until", "called_at", "outcome", "claimed_by",
     "claimed_until", "ended_at", "shown_at", "screens", "screens_with_sound", "version",
 ]  # fmt: skip
+RECEIVED_AT = CALL.index("received_at") - CALL.index("account")
 ATTEMPT = [
     "call", "person", "started_at", "result", "errcode", "message", "answer", "answered_at", "milliseconds",
 ]  # fmt: skip
@@ -181,6 +182,7 @@ class _Lives:
 
 @transaction.atomic
 def _store(batch: list[MadeUp], with_notice: int, rng: Random) -> None:
+    RolledDay.objects.recount(call.columns[RECEIVED_AT].astimezone(UTC).date() for call in batch)
     ids = bulk.new_ids(Call, len(batch))
     numbered = list(zip(ids, batch, strict=True))
     bulk.insert(Call, CALL, ((pk, _voipid(pk), *call.columns) for pk, call in numbered))

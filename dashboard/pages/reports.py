@@ -1,0 +1,91 @@
+"""Reports: how many calls came, when, to whom, and what became of them. Every number leads to the calls it counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_GET
+
+from calls import reports as figures
+
+from . import report_parts as parts
+from .report_filter import ReportFilter
+from .requests import SignedInRequest
+
+
+@require_GET
+def reports(request: SignedInRequest) -> HttpResponse:
+    """The whole page, or for HTMX what changes with the filters. Its slower sections are loaded after it."""
+    query = _one_way_of_saying_when(request)
+    asked_for = ReportFilter(query, request.user.sight)
+    context: dict[str, Any] = {"filter": asked_for, "query": query.urlencode()}
+    if not asked_for.errors:
+        context |= _figures(asked_for)
+    response = render(request, "reports/_report.html" if request.htmx else "reports/page.html", context)
+    patch_vary_headers(response, ["HX-Request"])
+    if request.htmx:
+        response["HX-Push-Url"] = f"{reverse('reports')}?{query.urlencode()}"
+    return response
+
+
+@require_GET
+def delays(request: SignedInRequest) -> HttpResponse:
+    """How long it took to the first screen, and to the reject."""
+    asked_for = ReportFilter(request.GET, request.user.sight)
+    if asked_for.errors:
+        return HttpResponse(status=400)
+    before = figures.delays(asked_for.before) if asked_for.before else None
+    context = {"delays": parts.delays(figures.delays(asked_for.asked), before)}
+    return render(request, "reports/_delays.html", context)
+
+
+@require_GET
+def breakdown(request: SignedInRequest) -> HttpResponse:
+    """Calls by account, team and person."""
+    asked_for = ReportFilter(request.GET, request.user.sight)
+    if asked_for.errors:
+        return HttpResponse(status=400)
+    accounts, people = figures.by_account_and_person(asked_for.asked)
+    context = {"tables": parts.breakdown(accounts, people, asked_for, request.GET.get("full", ""))}
+    return render(request, "reports/_breakdown.html", context)
+
+
+@require_GET
+def callers(request: SignedInRequest) -> HttpResponse:
+    """Contacts who called several times."""
+    asked_for = ReportFilter(request.GET, request.user.sight)
+    if asked_for.errors:
+        return HttpResponse(status=400)
+    found = None
+    if asked_for.asked.length <= figures.MOST_DAYS_OF_CALLERS:
+        found = parts.callers(figures.repeat_callers(asked_for.asked, parts.CALLERS), asked_for)
+    return render(request, "reports/_callers.html", {"table": found, "most_days": figures.MOST_DAYS_OF_CALLERS})
+
+
+def _figures(asked_for: ReportFilter) -> dict[str, Any]:
+    hours = figures.by_hour(asked_for.asked, lambda day, hour: (day, hour))
+    total = parts.sum_of(hours.values())
+    before = figures.total(asked_for.before) if asked_for.before else None
+    return {
+        "said": parts.filters_in_words(asked_for),
+        "headline": parts.headline(total, before, asked_for),
+        "outcomes": parts.outcomes(hours, asked_for),
+        "trouble": parts.missed_and_unseen(hours, asked_for),
+        "week": parts.heat_map(hours, asked_for),
+    }
+
+
+def _one_way_of_saying_when(request: SignedInRequest) -> Any:
+    """The query; of a period and dates, the one that the reader changed last."""
+    query = request.GET.copy()
+    changed = request.htmx.trigger_name if request.htmx else None
+    dropped = {"period": ("from", "to"), "from": ("period",), "to": ("period",)}.get(changed or "", ())
+    for name in dropped:
+        query.pop(name, None)
+    for name in [name for name, value in query.items() if not value]:
+        query.pop(name)
+    return query
