@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-WIDTH, HEIGHT = 640, 250  # as in the drawing's own measure; a letter of its labels is about 8 wide
+WIDTH, HEIGHT = 640, 250  # as in the drawing's own measure; a letter of its labels is about 9 wide
 TOP, BOTTOM, RIGHT = 10, 28, 8
-LETTER = 8
+LETTER = 9
 MOST_TICKS = 5
 GAP = 0.2  # of a column's width
 LEVELS = 4

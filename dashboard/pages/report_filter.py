@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
@@ -17,7 +16,7 @@ from calls.models.call import CallQuerySet
 from calls.models.person import Sight
 from calls.reports import Asked, Broad
 
-from .history_filter import MOST_DAYS, CallFilter
+from .history_filter import MOST_DAYS, WITHOUT_TEAM, CallFilter
 
 USUAL_DAYS = 28
 DATES = ("from", "to")
@@ -51,10 +50,7 @@ class ReportFilter:
         self.query = query
         self._filter = CallFilter(query, Call.objects.seen_by(sight), sight)
         self.form = self._filter.form
-        self.form.fields["period"].choices = [
-            ("", _("Last %(days)s days") % {"days": USUAL_DAYS}),
-            *list(self.form.fields["period"].choices)[1:],
-        ]
+        self.form.fields["period"].empty_label = _("Last %(days)s days") % {"days": USUAL_DAYS}
         self.layout = LayoutForm(query)
 
     @cached_property
@@ -147,11 +143,14 @@ def _of_any_day(filtered: CallFilter, sight: Sight) -> CallQuerySet:
 
 
 def _broad(asked: dict[str, Any], sight: Sight) -> Broad:
-    teams: Iterable[int | None] | None = None if sight.all else sight.teams
-    if asked["team"]:
-        teams = [None if asked["team"] == "none" else asked["team"].pk]
+    team = asked["team"]
+    teams: frozenset[int | None] | None = None
+    if team:
+        teams = frozenset({None if team == WITHOUT_TEAM else team.pk})
+    if not sight.all:
+        teams = sight.teams if teams is None else teams & sight.teams
     return Broad(
-        teams=None if teams is None else frozenset(teams),
+        teams=teams,
         kind=int(asked["kind"]) if asked["kind"] else None,
         outcome=asked["outcome"],
         unseen=bool(asked["unseen"]),

@@ -25,8 +25,8 @@ from .report_filter import ReportFilter
 Hours = Mapping[tuple[date, int], Tally]
 Outcome = Call.Outcome
 
-ROWS = 20  # of a table, until all are asked for
-CALLERS = 20
+ROWS = 10  # of a table, until all are asked for
+CALLERS = 10
 # Every how many hours, days or weeks a label looks natural.
 STEPS = {"hour": (1, 2, 3, 6, 12, 24), "day": (1, 2, 7, 14, 28), "week": (1, 2, 4, 8, 13)}
 
@@ -38,7 +38,7 @@ class Figure:
     number: int
     href: str
 
-    def __html__(self) -> str:
+    def __str__(self) -> str:
         if not self.href:
             return thousands(self.number)
         return format_html('<a href="{}">{}</a>', self.href, thousands(self.number))
@@ -287,13 +287,13 @@ def breakdown(accounts: Mapping[int, Tally], people: Mapping[int, Tally], asked_
         _table("accounts", gettext("By account"), link, full, [
             (str(named[pk]), tally, {"account": pk}) for pk, tally in accounts.items()
         ]),
-        _table("teams", gettext("By team"), link, full, [
-            (team_names.get(team or 0, gettext("No team")), tally, {"team": team or WITHOUT_TEAM})
-            for team, tally in by_team.items()
-        ]),
         _table("people", gettext("By person"), link, full, [
             (str(persons[pk]), tally, {"agent": persons[pk].username} if pk in known else None)
             for pk, tally in people.items()
+        ]),
+        _table("teams", gettext("By team"), link, full, [
+            (team_names.get(team or 0, gettext("No team")), tally, {"team": team or WITHOUT_TEAM})
+            for team, tally in by_team.items()
         ]),
     ]  # fmt: skip
 
