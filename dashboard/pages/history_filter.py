@@ -243,7 +243,14 @@ class CallFilter(filters.FilterSet):
 
     def _besides_text_and_days(self, queryset: QuerySet[Call]) -> CallQuerySet:
         found: CallQuerySet = super().filter_queryset(queryset)
-        return found
+        team = self.form.cleaned_data["team"]
+        if self._sight.all and not team:
+            return found
+        # By their ids: only of these can a database tell whether their calls are many or few, and begin at the right end.
+        accounts: QuerySet[Account] = self.filters["account"].queryset
+        if team:
+            accounts = accounts.filter(team=None if team == WITHOUT_TEAM else team)
+        return found.filter(account__in=list(accounts.values_list("pk", flat=True)))
 
     def _in_parts(self, before: Place | None = None) -> Iterator[CallQuerySet]:
         """All that fit but for the text, newest part first. In hundreds of parts at once, each call would be compared with
