@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 
-from calls.models import Call, Person, UnreadBody
+from calls.models import Call, Person, SavedView, UnreadBody
 from dashboard.urls import urlpatterns
 
 from ..factory import make_account, make_call, make_client, make_person, make_team
@@ -21,7 +21,11 @@ TABLE = {
     "board": (302, 200, 200, 200, 200),
     "reject": (302, 405, 405, 405, 405),
     "history": (302, 200, 200, 200, 200),
+    "new_calls": (302, 200, 200, 200, 200),
+    "save_view": (302, 405, 405, 405, 405),
+    "delete_view": (302, 405, 405, 405, 405),
     "call": (302, 200, 404, 200, 200),
+    "add_note": (302, 405, 405, 405, 405),
     "callbacks": (302, 404, 404, 200, 200),
     "replay_all": (302, 405, 405, 405, 405),
     "replay": (302, 405, 405, 405, 405),
@@ -38,12 +42,15 @@ TABLE = {
 }
 # What a POST is answered: to pages that change something, and aren't for everyone.
 TABLE_OF_POSTS = {
+    "delete_view": (302, 404, 404, 404, 404),  # somebody else's
+    "add_note": (302, 200, 404, 200, 200),  # the note is empty, and the page shown again
     "replay_all": (302, 404, 404, 302, 302),
     "replay": (302, 404, 404, 302, 302),
     "mapping": (302, 404, 404, 404, 200),  # the form is empty, and shown again
     "mapping_values": (302, 404, 404, 404, 200),
 }
-OF_A_CALL = {"reject", "call"}
+OF_A_CALL = {"reject", "call", "add_note"}
+OF_A_VIEW = {"delete_view"}
 OF_A_BODY = {"replay"}
 OF_AN_APP = {"mapping", "mapping_values"}
 
@@ -60,6 +67,8 @@ def address_of(name: str, call: Call) -> str:
     app = call.account.app
     if name in OF_A_CALL:
         return reverse(name, args=[call.pk])
+    if name in OF_A_VIEW:
+        return reverse(name, args=[SavedView.objects.create(owner=make_person(password=None), name="view").pk])
     if name in OF_A_BODY:
         return reverse(name, args=[UnreadBody.objects.keep(app.pk, timezone.now(), b"?", "no account").pk])
     return reverse(name, args=[app.pk] if name in OF_AN_APP else [])
