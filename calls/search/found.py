@@ -6,6 +6,7 @@ times take seconds.
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cached_property, reduce
 from operator import or_
 
@@ -28,7 +29,8 @@ FEW_LISTS = 40  # accounts and people, each with a list of calls of its own
 def matching(calls: CallQuerySet, text: str) -> CallQuerySet:
     """Of these calls those with this text in the contact's nickname or wxid, the account's name or wxid, the call id, the
     name of who rejected it, what the vendor said, or a note. Upper and lower case are the same."""
-    return calls.filter(_Search(text, FEW).condition)
+    search = _Search(text, FEW)
+    return index.within(calls, search.condition) if search.finds_few_calls else calls.filter(search.condition)
 
 
 def newest(calls: CallQuerySet, text: str, count: int) -> list[int]:
@@ -56,7 +58,7 @@ def count(calls: CallQuerySet, text: str, most: int) -> int | None:
     calls = calls.order_by("-received_at", "-id")
     search = _Search(text, FEW)
     if search.finds_few:
-        return calls.filter(search.condition)[:most].count()
+        return matching(calls, text)[:most].count()
     found, rest = _look_at(calls, PATIENCE, search.condition)
     if rest is not None and len(found) < most:
         return None
@@ -82,16 +84,24 @@ class _Search:
         return reduce(or_, slow, Q(pk__in=index.ids(self._few_calls)) | self._lists)
 
     @property
+    def finds_few_calls(self) -> bool:
+        return not (self._accounts or self._people) and None not in self._calls.values()
+
+    @property
     def finds_few(self) -> bool:
+        """Few calls, and few lists of calls."""
         few_lists = len(self._accounts) + len(self._people) <= FEW_LISTS
         return few_lists and None not in self._calls.values()
 
     def newest(self, calls: CallQuerySet, count: int) -> list[int]:
         """The newest of these calls, where few are found: of each list as many, which its index has in order."""
-        lists = [calls.filter(pk__in=index.ids(self._few_calls))]
-        lists += [calls.filter(account=account) for account in self._accounts]
-        lists += [calls.filter(claimed_by=person) for person in self._people]
-        places = {place for each in lists for place in each.values_list("received_at", "pk")[:count]}
+        lists = [Q(account=account) for account in self._accounts] + [Q(claimed_by=person) for person in self._people]
+        if self._few_calls:
+            lists.append(Q(pk__in=index.ids(self._few_calls)))
+        places: set[tuple[datetime, int]] = set()
+        for each in lists:
+            in_order = index.within(calls, each).order_by("-received_at", "-id")
+            places.update(in_order.values_list("received_at", "pk")[:count])
         return [pk for _, pk in sorted(places, reverse=True)]
 
     @cached_property

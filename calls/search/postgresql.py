@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db import connection
+from django.db.models import Q
 
+from ..models.call import CallQuerySet
 from . import grams
 from .sources import INDEXED, Source
 
@@ -28,6 +30,11 @@ def candidates(source: Source, text: str, most: int) -> list[int] | None:
 def ids(rows: Iterable[int]) -> list[int]:
     """For `pk__in`."""
     return sorted(rows)
+
+
+def within(calls: CallQuerySet, found: Q) -> CallQuerySet:
+    """Those of the calls that are among the found ones. PostgreSQL knows which are more."""
+    return calls.filter(found)
 
 
 def index_some() -> bool:
