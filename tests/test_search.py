@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
@@ -62,9 +62,20 @@ def assert_not_found(text: str) -> None:
     assert not search.matching(Call.objects.all(), text).exists()
 
 
+def index_some() -> bool:
+    settle()
+    return search.index_some()
+
+
 def index_all() -> None:
-    while search.index_some():
+    while index_some():
         pass
+
+
+def settle() -> None:
+    """PostgreSQL makes no index within a transaction that has yet to check its foreign keys."""
+    if connection.vendor == "postgresql":
+        connection.check_constraints()
 
 
 @contextmanager
@@ -268,7 +279,7 @@ def worlds(draw: st.DrawFn) -> list[tuple[str, str, str, str]]:
 
 
 @pytest.mark.parametrize("limits_", LIMITS)
-@settings(deadline=None, max_examples=10, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=6, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_text_is_found_exactly_where_it_is(limits_: tuple[int, int, int], data: st.DataObject) -> None:
     with transaction.atomic(), limits(*limits_):
@@ -281,7 +292,7 @@ def test_any_text_is_found_exactly_where_it_is(limits_: tuple[int, int, int], da
             text = data.draw(texts | parts, "text") or "a"
             assert_found_exactly(text, teams[0], data.draw(st.integers(1, 4), "count"))
             if step == 0:
-                search.index_some()
+                index_some()
             elif step == 1:
                 Contact.objects.filter(pk=ids_of(Contact)[0]).update(nickname=data.draw(texts, "new name"))
             else:
@@ -341,7 +352,7 @@ def test_it_is_built_in_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite.index_some, "__defaults__", (10,))
     make_calls(25)  # and as many contacts
     steps = 1
-    while search.index_some():
+    while index_some():
         steps += 1
     assert steps == 7
 
@@ -349,7 +360,7 @@ def test_it_is_built_in_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_with_nothing_new_there_is_nothing_to_do() -> None:
     make_call()
     index_all()
-    assert not search.index_some()
+    assert not index_some()
 
 
 @pytest.mark.usefixtures("through_the_index")
@@ -357,6 +368,7 @@ def test_it_can_be_built_anew_by_a_command() -> None:
     call = call_with(nickname="欧阳娜")
     printed = io.StringIO()
     for _ in range(2):
+        settle()
         call_command("rebuild_search", stdout=printed)
         assert not search.index_some()
         assert_found(call, "欧阳")

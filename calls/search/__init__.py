@@ -7,7 +7,11 @@ from .found import count, index, matching, newest
 
 LONGEST = 100  # characters
 
-index_some = index.index_some
+
+def index_some() -> bool:
+    """Bring the index up to date by one short step. Returns: whether there is more to do."""
+    more: bool = index.index_some()
+    return more
 
 
 def rebuild() -> None:
