@@ -21,6 +21,7 @@ from django.db.models import F
 from django.http import QueryDict
 from django.utils import timezone
 
+from . import search
 from .live import publish
 from .models import Attempt, Call, Callback, Contact, Export, Note, NoticeSample, RawNotice, SavedView, UnreadBody
 from .vendor import envelope, notices
@@ -123,6 +124,7 @@ def erase(contact: Contact) -> Erased:
     _delete_export_files(erased)
     while not _erase_some_calls(contact, names, erased):
         pass
+    search.leave_no_trace(Contact, Note, *([Attempt] if erased.answers else []))
     _empty_log()
     publish.boards_changed()
     logger.info("contact %d was erased: %s", contact.pk, erased)

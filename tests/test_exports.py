@@ -114,7 +114,8 @@ def test_a_client_that_goes_away_ends_the_download(server: Server, boss: request
 
 def test_a_download_that_waits_for_its_client_holds_nothing_of_the_database(server: Server, boss: requests.Session) -> None:
     with boss.get(f"{server.url}/history/export.csv", stream=True, timeout=60) as answer:
-        next(answer.iter_content(TAKEN))
+        parts = answer.iter_content(TAKEN)
+        next(parts)
         server.sql("UPDATE calls_call SET version = 2 WHERE id = 1")
         [(blocked, _, _)] = server.sql("PRAGMA wal_checkpoint(TRUNCATE)")
         assert not blocked

@@ -3,7 +3,10 @@
 A text is contained in what it is compared with, upper or lower case; that alone decides. An index says where to look.
 """
 
+from django.db.models import Model
+
 from .found import count, index, matching, newest
+from .sources import INDEXED
 
 LONGEST = 100  # characters
 
@@ -20,4 +23,10 @@ def rebuild() -> None:
     index.build()
 
 
-__all__ = ["LONGEST", "count", "index_some", "matching", "newest", "rebuild"]
+def leave_no_trace(*models: type[Model]) -> None:
+    """Take away what the index still holds of texts in these tables that were erased. The rest is indexed anew beside the
+    work, and found meanwhile, if more slowly."""
+    index.leave_no_trace([source for source in INDEXED if source.model in models])
+
+
+__all__ = ["LONGEST", "count", "index_some", "leave_no_trace", "matching", "newest", "rebuild"]

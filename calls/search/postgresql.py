@@ -56,6 +56,10 @@ def forget() -> None:
             cursor.execute(f"DROP INDEX IF EXISTS {_index_of(source)}")
 
 
+def leave_no_trace(sources: Iterable[Source]) -> None:
+    """Nothing to do: the index changes with the rows."""
+
+
 def build() -> None:
     """Index all that isn't, at once."""
     while index_some():

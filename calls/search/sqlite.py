@@ -58,13 +58,16 @@ def index_some(rows: int = STEP) -> bool:
     return any(_index_new(source, rows) for source in INDEXED) or _index_changed(rows)
 
 
-def forget() -> None:
-    """Empty the index. All is searched directly until it is built anew."""
+def forget(sources: Iterable[Source] = INDEXED) -> None:
+    """Empty the index of these. They are searched directly until it is built anew."""
     with transaction.atomic(), connection.cursor() as cursor:
-        for source in INDEXED:
+        for source in sources:
             cursor.execute(f"INSERT INTO {_index_of(source)} ({_index_of(source)}) VALUES ('delete-all')")
-        IndexedUpTo.objects.all().delete()
-        ChangedText.objects.all().delete()
+            IndexedUpTo.objects.filter(table=source.table).delete()
+            ChangedText.objects.filter(table=source.table).delete()
+
+
+leave_no_trace = forget  # its entries stay when the texts are gone, so they go all together
 
 
 def build() -> None:

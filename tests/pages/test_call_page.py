@@ -328,7 +328,9 @@ def admin() -> Client:
 def test_admins_are_shown_the_raw_notice_as_people_read_it() -> None:
     call = make_call()
     RawNotice.objects.create(
-        call=call, body='{"type":"voiceVideoCall","data":[{"voipid":18446744073709551617,"nick":"王"}]}'
+        call=call,
+        received_at=call.received_at,
+        body='{"type":"voiceVideoCall","data":[{"voipid":18446744073709551617,"nick":"王"}]}',
     )
     page = html.unescape(text_of(admin().get(f"/history/{call.pk}/")))
     assert '      "voipid": 18446744073709551617,\n      "nick": "王"' in page
@@ -341,7 +343,7 @@ def test_admins_are_told_that_no_raw_notice_is_kept() -> None:
 @pytest.mark.parametrize("body", ["", "no JSON", "[" * 100_000, "<script>"])
 def test_a_raw_notice_that_is_no_json_is_shown_as_it_is(body: str) -> None:
     call = make_call()
-    RawNotice.objects.create(call=call, body=body)
+    RawNotice.objects.create(call=call, received_at=call.received_at, body=body)
     answer = admin().get(f"/history/{call.pk}/")
     assert answer.status_code == 200
     assert html.escape(body) in text_of(answer)
@@ -349,6 +351,6 @@ def test_a_raw_notice_that_is_no_json_is_shown_as_it_is(body: str) -> None:
 
 def test_the_raw_notice_is_for_admins_alone() -> None:
     call = make_call()
-    RawNotice.objects.create(call=call, body='{"secret": 1}')
+    RawNotice.objects.create(call=call, received_at=call.received_at, body='{"secret": 1}')
     shown = words(call)
     assert ("secret" in shown, "notice" in shown) == (False, False)

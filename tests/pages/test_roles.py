@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 
-from calls.models import Call, Person, SavedView, UnreadBody
+from calls.models import Call, Export, Person, SavedView, UnreadBody
 from dashboard.urls import urlpatterns
 
 from ..factory import make_account, make_call, make_client, make_person, make_team
@@ -26,6 +26,16 @@ TABLE = {
     "delete_view": (302, 405, 405, 405, 405),
     "call": (302, 200, 404, 200, 200),
     "add_note": (302, 405, 405, 405, 405),
+    "export_csv": (302, 200, 200, 200, 200),
+    "export_xlsx": (302, 200, 200, 200, 200),
+    "exports": (302, 200, 200, 200, 200),
+    "export": (302, 404, 404, 200, 200),  # somebody else's
+    "export_file": (302, 404, 404, 404, 404),  # there is none
+    "cancel_export": (302, 405, 405, 405, 405),
+    "reports": (302, 200, 200, 200, 200),
+    "report_delays": (302, 200, 200, 200, 200),
+    "report_breakdown": (302, 200, 200, 200, 200),
+    "report_callers": (302, 200, 200, 200, 200),
     "callbacks": (302, 404, 404, 200, 200),
     "replay_all": (302, 405, 405, 405, 405),
     "replay": (302, 405, 405, 405, 405),
@@ -44,6 +54,7 @@ TABLE = {
 TABLE_OF_POSTS = {
     "delete_view": (302, 404, 404, 404, 404),  # somebody else's
     "add_note": (302, 200, 404, 200, 200),  # the note is empty, and the page shown again
+    "cancel_export": (302, 404, 404, 404, 302),
     "replay_all": (302, 404, 404, 302, 302),
     "replay": (302, 404, 404, 302, 302),
     "mapping": (302, 404, 404, 404, 200),  # the form is empty, and shown again
@@ -51,6 +62,7 @@ TABLE_OF_POSTS = {
 }
 OF_A_CALL = {"reject", "call", "add_note"}
 OF_A_VIEW = {"delete_view"}
+OF_AN_EXPORT = {"export", "export_file", "cancel_export"}
 OF_A_BODY = {"replay"}
 OF_AN_APP = {"mapping", "mapping_values"}
 
@@ -69,6 +81,9 @@ def address_of(name: str, call: Call) -> str:
         return reverse(name, args=[call.pk])
     if name in OF_A_VIEW:
         return reverse(name, args=[SavedView.objects.create(owner=make_person(password=None), name="view").pk])
+    if name in OF_AN_EXPORT:
+        export = Export.objects.create(person=make_person(password=None), requested_at=timezone.now(), format="csv")
+        return reverse(name, args=[export.pk])
     if name in OF_A_BODY:
         return reverse(name, args=[UnreadBody.objects.keep(app.pk, timezone.now(), b"?", "no account").pk])
     return reverse(name, args=[app.pk] if name in OF_AN_APP else [])
