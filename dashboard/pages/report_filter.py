@@ -50,7 +50,8 @@ class ReportFilter:
         self.query = query
         self._filter = CallFilter(query, Call.objects.seen_by(sight), sight)
         self.form = self._filter.form
-        self.form.fields["period"].empty_label = _("Last %(days)s days") % {"days": USUAL_DAYS}
+        period = self.form.fields["period"].widget
+        period.choices = [("", _("Last %(days)s days") % {"days": USUAL_DAYS}), *list(period.choices)[1:]]
         self.layout = LayoutForm(query)
 
     @cached_property

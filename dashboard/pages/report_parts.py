@@ -283,31 +283,32 @@ def breakdown(accounts: Mapping[int, Tally], people: Mapping[int, Tally], asked_
     choice = asked_for.filter.form.fields["agent"].queryset.filter(pk__in=people)
     known = set(choice.values_list("pk", flat=True))
     link = Links(asked_for)
+    total = sum(tally.calls for tally in accounts.values())
     return [
-        _table("accounts", gettext("By account"), link, full, [
+        _table("accounts", gettext("By account"), link, full, total, [
             (str(named[pk]), tally, {"account": pk}) for pk, tally in accounts.items()
         ]),
-        _table("people", gettext("By person"), link, full, [
+        _table("people", gettext("By person"), link, full, total, [
             (str(persons[pk]), tally, {"agent": persons[pk].username} if pk in known else None)
             for pk, tally in people.items()
         ]),
-        _table("teams", gettext("By team"), link, full, [
+        _table("teams", gettext("By team"), link, full, total, [
             (team_names.get(team or 0, gettext("No team")), tally, {"team": team or WITHOUT_TEAM})
             for team, tally in by_team.items()
         ]),
     ]  # fmt: skip
 
 
-def callers(found: Sequence[tuple[int, Tally]], asked_for: ReportFilter) -> Table:
+def callers(found: Sequence[tuple[int, Tally]], total: Tally, asked_for: ReportFilter) -> Table:
     contacts = Contact.objects.in_bulk([pk for pk, _tally in found])
     rows = [(str(contacts[pk]), tally, {"contact": pk}) for pk, tally in found]
-    return _table("callers", gettext("Repeat callers"), Links(asked_for), "callers", rows)
+    return _table("callers", gettext("Repeat callers"), Links(asked_for), "callers", total.calls, rows)
 
 
 def _table(
-    key: str, heading: str, link: Links, full: str, rows: Sequence[tuple[str, Tally, dict[str, Any] | None]]
+    key: str, heading: str, link: Links, full: str, total: int, rows: Sequence[tuple[str, Tally, dict[str, Any] | None]]
 ) -> Table:
-    total = sum(tally.calls for _name, tally, _query in rows)
+    """Shares are of all calls of the report."""
     ordered = sorted(rows, key=lambda row: (-row[1].calls, row[0]))
     shown = ordered if full == key else ordered[:ROWS]
     return Table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
@@ -20,7 +20,7 @@ from .requests import SignedInRequest
 @require_GET
 def reports(request: SignedInRequest) -> HttpResponse:
     """The whole page, or for HTMX what changes with the filters. Its slower sections are loaded after it."""
-    query = _one_way_of_saying_when(request)
+    query = _what_is_set(request.GET)
     asked_for = ReportFilter(query, request.user.sight)
     context: dict[str, Any] = {"filter": asked_for, "query": query.urlencode()}
     if not asked_for.errors:
@@ -62,7 +62,8 @@ def callers(request: SignedInRequest) -> HttpResponse:
         return HttpResponse(status=400)
     found = None
     if asked_for.asked.length <= figures.MOST_DAYS_OF_CALLERS:
-        found = parts.callers(figures.repeat_callers(asked_for.asked, parts.CALLERS), asked_for)
+        several = figures.repeat_callers(asked_for.asked, parts.CALLERS)
+        found = parts.callers(several, figures.total(asked_for.asked), asked_for)
     return render(request, "reports/_callers.html", {"table": found, "most_days": figures.MOST_DAYS_OF_CALLERS})
 
 
@@ -79,13 +80,9 @@ def _figures(asked_for: ReportFilter) -> dict[str, Any]:
     }
 
 
-def _one_way_of_saying_when(request: SignedInRequest) -> Any:
-    """The query; of a period and dates, the one that the reader changed last."""
-    query = request.GET.copy()
-    changed = request.htmx.trigger_name if request.htmx else None
-    dropped = {"period": ("from", "to"), "from": ("period",), "to": ("period",)}.get(changed or "", ())
-    for name in dropped:
-        query.pop(name, None)
-    for name in [name for name, value in query.items() if not value]:
-        query.pop(name)
-    return query
+def _what_is_set(query: QueryDict) -> QueryDict:
+    """Without what a form leaves empty, for addresses that can be read."""
+    found = query.copy()
+    for name in [name for name, value in found.items() if not value]:
+        found.pop(name)
+    return found

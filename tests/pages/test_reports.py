@@ -253,12 +253,14 @@ def test_no_part_brings_styles_or_scripts_of_its_own(section: str) -> None:
 # Filters
 
 
-def test_of_a_period_and_dates_the_one_changed_last_counts() -> None:
-    query = {"period": "7d", **days("2025-03-03", "2025-03-09")}
-    changed_period = supervisor().get("/reports/", query, headers=HTMX | {"HX-Trigger-Name": "period"})
-    changed_date = supervisor().get("/reports/", query, headers=HTMX | {"HX-Trigger-Name": "to"})
-    assert changed_period.headers["HX-Push-Url"] == "/reports/?period=7d"
-    assert changed_date.headers["HX-Push-Url"] == "/reports/?from=2025-03-03&to=2025-03-09"
+def test_an_address_says_only_what_is_set() -> None:
+    page = supervisor().get("/reports/", {"kind": "1", "team": "", "by": ""}, headers=HTMX)
+    assert page.headers["HX-Push-Url"] == "/reports/?kind=1"
+
+
+def test_dates_count_more_than_a_period() -> None:
+    words = words_of(report(period="7d", **days("2025-03-03", "2025-03-09")))
+    assert "Days 2025-03-03 to 2025-03-09" in words
 
 
 def test_htmx_is_answered_with_the_report_alone() -> None:

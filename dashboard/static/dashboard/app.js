@@ -3,7 +3,7 @@
 import "./copy.js";
 import "./mapping.js";
 import "./polled.js";
-import "./print.js";
+import "./reports.js";
 import { renewIfChanged } from "./call.js";
 import { board, ringingCards, take } from "./cards.js";
 import { keepTicking, setServerTime } from "./clock.js";

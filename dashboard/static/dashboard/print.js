@@ -1,5 +1,0 @@
-// Buttons that print the page.
-
-document.body.addEventListener("click", ({ target }) => {
-  if (target.closest("[data-print]")) window.print();
-});
