@@ -127,7 +127,11 @@ class Asked:
         return chain.from_iterable(tallies.grouped(calls, self.now, *by).iterator() for calls in self.afresh)
 
     def beforehand(self, table: type[Model], *by: str, also: Q | None = None) -> Iterator[tuple[Any, ...]]:
-        """What was counted, by the values of these columns, with the number of calls at the end."""
+        """What was counted, by the values of these columns, with the number of calls at the end.
+
+        By the day as well, where only the sum of all days is wanted, it may come in the order of an index: nothing has to
+        be sorted.
+        """
         if not self.counted or self.broad is None:
             return iter(())
         first, last = self.counted[0], self.counted[-1]
@@ -152,8 +156,10 @@ class Asked:
 
 def total(asked: Asked) -> Tally:
     tally = Tally()
-    for row in chain(asked.counts(HourCount), asked.grouped()):
-        tally.add(*row)
+    for _day, *count in asked.counts(HourCount, "day"):
+        tally.add(*count)
+    for state, unseen, number in asked.grouped():
+        tally.add(state, unseen, number)
     return tally
 
 
@@ -162,11 +168,11 @@ def by_hour(asked: Asked, bucket: Callable[[date, int], Key]) -> dict[Key, Tally
     found: dict[Key, Tally] = defaultdict(Tally)
     for length, rows in _slots(asked):
         buckets: dict[int, Key] = {}
-        for slot, *count in rows:
+        for slot, state, unseen, number in rows:
             if slot not in buckets:
                 at = datetime.fromtimestamp(slot * length, asked.zone)
                 buckets[slot] = bucket(at.date(), at.hour)
-            found[buckets[slot]].add(*count)
+            found[buckets[slot]].add(state, unseen, number)
     return found
 
 
@@ -186,21 +192,22 @@ def by_account_and_person(asked: Asked) -> tuple[dict[int, Tally], dict[int, Tal
     return accounts, people
 
 
-def delays(asked: Asked) -> dict[int, Delay]:
-    """How long it took to the first screen, and to the vendor's acceptance, by `DelayCount.Until`."""
-    counts: dict[int, Counter[int]] = {until: Counter() for until in DelayCount.Until.values}
+def delay(asked: Asked, until: int) -> Delay:
+    """How long it took until something happened: one of `DelayCount.Until`."""
+    counts: Counter[int] = Counter()
     afresh = asked.afresh
     if asked.broad is not None and asked.broad.unseen:  # which the counts of delays don't tell
         afresh = [asked.calls]
     else:
         table = DelayTotal if asked.broad and asked.broad.is_everything else DelayCount
-        # By the day as well: in the order of the index, so that nothing has to be sorted.
-        for _day, until, milliseconds, number in asked.beforehand(table, "day", "until", "milliseconds"):
-            counts[until][milliseconds] += number
+        for _day, milliseconds, number in asked.beforehand(table, "day", "milliseconds", also=Q(until=until)):
+            counts[milliseconds] += number
     for calls in afresh:
-        for (_state, until, milliseconds), number in tallies.delays(calls, asked.now).items():
-            counts[until][milliseconds] += number
-    return {until: _delay(sorted(known.items())) for until, known in counts.items()}
+        for (_state, milliseconds), number in tallies.delays(calls, asked.now, until).items():
+            counts[milliseconds] += number
+    known = sorted(counts.items())
+    p50, p90, p99 = (tallies.nearest_rank(known, percent) for percent in (50, 90, 99))
+    return Delay(counts.total(), p50, p90, p99)
 
 
 def repeat_callers(asked: Asked, most: int) -> list[tuple[int, Tally]]:
@@ -221,10 +228,5 @@ def _slots(asked: Asked) -> Iterator[tuple[int, Any]]:
     if any(offset % timedelta(hours=1) for offset in offsets):
         yield tallies.QUARTER, tallies.grouped(asked.calls, asked.now, "slot", slot=tallies.QUARTER).iterator()
     else:
-        yield tallies.HOUR, asked.counts(HourCount, "hour")
+        yield tallies.HOUR, (row[1:] for row in asked.counts(HourCount, "day", "hour"))
         yield tallies.HOUR, asked.grouped("slot")
-
-
-def _delay(counts: list[tuple[int, int]]) -> Delay:
-    p50, p90, p99 = (tallies.nearest_rank(counts, percent) for percent in (50, 90, 99))
-    return Delay(sum(times for _value, times in counts), p50, p90, p99)

@@ -90,10 +90,12 @@ def _fresh(day: date) -> dict[type[models.Model], Rows]:
     begin, end = span(day, day, UTC)
     calls = Call.objects.filter(received_at__gte=begin, received_at__lt=end)
     handled = calls.filter(claimed_by__isnull=False)
-    delays = tallies.delays(calls, now, "team", "kind")
+    delays: Rows = Counter()
     totals: Rows = Counter()
-    for (*_of, until, milliseconds), number in delays.items():
-        totals[until, milliseconds] += number
+    for until in DelayCount.Until.values:
+        for (*of_what, milliseconds), number in tallies.delays(calls, now, until, "team", "kind").items():
+            delays[(*of_what, until, milliseconds)] = number
+            totals[until, milliseconds] += number
     return {
         HourCount: _counter(tallies.grouped(calls, now, "slot", "team", "kind")),
         AccountCount: _counter(tallies.grouped(calls, now, "account", "team", "kind")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import (
@@ -73,29 +74,32 @@ def grouped(calls: CallQuerySet, now: datetime, *by: str, slot: int = HOUR) -> Q
 Delay = tuple[Any, ...]
 
 
-def delays(calls: CallQuerySet, now: datetime, *by: str) -> Counter[Delay]:
-    """How many calls there are for each value of these (as above), each state, and each delay.
+def delays(calls: CallQuerySet, now: datetime, until: int, *by: str) -> Counter[Delay]:
+    """How many calls there are for each value of these (as above), each state, and each delay `until` something happened.
 
-    Returns: by the values, state, what was waited for, and the rounded milliseconds.
+    Returns: by the values, state, and the rounded milliseconds.
     """
-    last_attempt = Attempt.objects.filter(call=OuterRef("pk")).order_by("-pk")
-    accepted_at = Case(When(result=Attempt.Result.ACCEPTED, then=_Microsecond("answered_at")), output_field=IntegerField())
     timed: QuerySet[Call, Any] = calls.order_by().annotate(
         **({"team": F("account__team")} if "team" in by else {}),
         state=_state(now),
         received=_Microsecond("received_at"),
-        shown=_Microsecond("shown_at"),
-        accepted=Subquery(last_attempt.values(at=accepted_at)[:1], output_field=IntegerField()),
+        happened=_Microsecond("shown_at") if until == DelayCount.Until.SHOWN else _accepted_at(),
     )
     counts: Counter[Delay] = Counter()
-    until = DelayCount.Until
-    for *values, received, shown, accepted in timed.values_list(*by, "state", "received", "shown", "accepted").iterator():
-        for what, at in ((until.SHOWN.value, shown), (until.REJECTED.value, accepted)):
-            if at is not None:
-                counts[(*values, what, two_digits(max(at - received, 0) // 1000))] += 1
+    for *values, received, happened in timed.values_list(*by, "state", "received", "happened").iterator():
+        if happened is not None:
+            counts[(*values, two_digits(max(happened - received, 0) // 1000))] += 1
     return counts
 
 
+def _accepted_at() -> Subquery:
+    """When the vendor accepted a call's last attempt, in microseconds; null where it didn't."""
+    last_attempt = Attempt.objects.filter(call=OuterRef("pk")).order_by("-pk")
+    at = Case(When(result=Attempt.Result.ACCEPTED, then=_Microsecond("answered_at")), output_field=IntegerField())
+    return Subquery(last_attempt.values(at=at)[:1], output_field=IntegerField())
+
+
+@lru_cache(maxsize=100_000)  # what is counted are thousands of times each
 def two_digits(number: int) -> int:
     """Rounded to two significant digits, halves up."""
     unit = 1

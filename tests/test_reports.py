@@ -128,12 +128,11 @@ def check(report: Asked, listed: CallQuerySet, zone: str) -> None:
     accounts, people = reports.by_account_and_person(report)
     assert {key: plain(found) for key, found in accounts.items()} == by(calls, lambda call: call.account_id)
     assert {key: plain(found) for key, found in people.items()} == by(calls, lambda call: call.claimed_by_id)
-    delays = reports.delays(report)
     shown = milliseconds([call.shown_after for call in calls])
     rejected = milliseconds([call.rejected_after for call in calls])
     for until, known in ((Until.SHOWN, shown), (Until.REJECTED, rejected)):
         ranks = [known[-(-len(known) * percent // 100) - 1] if known else None for percent in (50, 90, 99)]
-        delay = delays[until]
+        delay = reports.delay(report, until)
         assert (delay.calls, [delay.p50, delay.p90, delay.p99]) == (len(known), ranks)
     callers = by(calls, lambda call: call.contact_id)
     several = sorted((pk for pk in callers if callers[pk][0] > 1), key=lambda pk: (-callers[pk][0], pk))[:3]

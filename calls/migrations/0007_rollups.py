@@ -77,7 +77,7 @@ class Migration(migrations.Migration):
                 ('unseen', models.BooleanField()),
             ],
             options={
-                'indexes': [models.Index(fields=['day', 'hour', 'outcome', 'unseen', 'team', 'kind', 'calls'], name='hour_count_by_day')],
+                'indexes': [models.Index(fields=['day', 'outcome', 'unseen', 'hour', 'team', 'kind', 'calls'], name='hour_count_by_day')],
             },
         ),
         migrations.CreateModel(

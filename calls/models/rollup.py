@@ -75,7 +75,7 @@ class HourCount(_Count):
 
     class Meta:
         indexes = [
-            models.Index(fields=["day", "hour", "outcome", "unseen", "team", "kind", "calls"], name="hour_count_by_day")
+            models.Index(fields=["day", "outcome", "unseen", "hour", "team", "kind", "calls"], name="hour_count_by_day")
         ]
 
 

@@ -15,7 +15,7 @@ from django.utils.http import urlencode
 from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 
-from calls.models import Account, Call, Contact, DelayCount, Person, Team
+from calls.models import Account, Call, Contact, Person, Team
 from calls.reports import Delay, Tally
 
 from .. import charts
@@ -191,22 +191,9 @@ def headline(now: Tally, before: Tally | None, asked_for: ReportFilter) -> list[
     ]
 
 
-def delays(now: Mapping[int, Delay], before: Mapping[int, Delay] | None) -> list[dict[str, Any]]:
-    labels = {
-        DelayCount.Until.SHOWN: gettext("Time to first screen"),
-        DelayCount.Until.REJECTED: gettext("Time to reject"),
-    }
-    return [
-        {
-            "label": label,
-            "calls": now[until].calls,
-            "ranks": [
-                (rank, _length(getattr(now[until], rank)), _faster(now[until], before[until] if before else None, rank))
-                for rank in ("p50", "p90", "p99")
-            ],
-        }
-        for until, label in labels.items()
-    ]
+def ranks(now: Delay, before: Delay | None) -> list[tuple[str, str, str]]:
+    """Name of the percentile, its value, and how it changed."""
+    return [(name, _length(getattr(now, name)), _faster(now, before, name)) for name in ("p50", "p90", "p99")]
 
 
 # Calls over time

@@ -11,6 +11,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
 from calls import reports as figures
+from calls.models import DelayCount
 
 from . import report_parts as parts
 from .report_filter import ReportFilter
@@ -33,14 +34,15 @@ def reports(request: SignedInRequest) -> HttpResponse:
 
 
 @require_GET
-def delays(request: SignedInRequest) -> HttpResponse:
-    """How long it took to the first screen, and to the reject."""
+def delay(request: SignedInRequest, until: str) -> HttpResponse:
+    """How long it took until the first screen, or until the reject."""
     asked_for = ReportFilter(request.GET, request.user.sight)
     if asked_for.errors:
         return HttpResponse(status=400)
-    before = figures.delays(asked_for.before) if asked_for.before else None
-    context = {"delays": parts.delays(figures.delays(asked_for.asked), before)}
-    return render(request, "reports/_delays.html", context)
+    what = DelayCount.Until[until.upper()]
+    now = figures.delay(asked_for.asked, what)
+    before = figures.delay(asked_for.before, what) if asked_for.before else None
+    return render(request, "reports/_delay.html", {"until": until, "delay": now, "ranks": parts.ranks(now, before)})
 
 
 @require_GET

@@ -35,7 +35,7 @@ from .reading import HOSTILE, rows, said, text_of, words_of
 pytestmark = pytest.mark.django_db
 
 Role, Outcome, Kind = Person.Role, Call.Outcome, Call.Kind
-SECTIONS = ("", "delays/", "breakdown/", "callers/")
+SECTIONS = ("", "shown/", "rejected/", "breakdown/", "callers/")
 HTMX = {"HX-Request": "true"}
 SHANGHAI = "Asia/Shanghai"
 
@@ -199,7 +199,8 @@ def test_delays_are_said_by_nearest_rank_and_two_digits() -> None:
         call = make_call(account, at, outcome=Outcome.REJECTED, claimed_by=person, screens=1)
         Call.objects.filter(pk=call.pk).update(shown_at=at + timedelta(milliseconds=milliseconds))
         make_attempt(call, person, started_at=at + timedelta(seconds=number + 1), milliseconds=0)
-    words = words_of(report(section="delays/", **days("2025-03-04", "2025-03-04")))
+    day = days("2025-03-04", "2025-03-04")
+    words = words_of(report(section="shown/", **day)) + words_of(report(section="rejected/", **day))
     assert "Time to first screen of 4 calls Half within 41 ms 90% within 14 s 99% within 14 s" in words
     assert "Time to reject of 4 calls Half within 2.0 s 90% within 4.0 s" in words
 
@@ -284,7 +285,7 @@ def test_what_makes_no_sense_is_told_and_nothing_is_counted(query: dict[str, str
     page = report(**query)
     assert [error for error in said(page) if words in error] != []
     assert figures(page) == []
-    assert 'hx-get="/reports/delays/' not in text_of(page)
+    assert 'hx-get="/reports/shown/' not in text_of(page)
 
 
 @pytest.mark.parametrize("section", SECTIONS[1:])
