@@ -29,7 +29,6 @@ from .vendor import envelope, notices
 logger = logging.getLogger(__name__)
 
 CALLS_AT_ONCE = 200
-EXPORTS = "exports"  # the folder of export files, in DATA_DIR
 ERASED_WORDS = "…"  # in place of what somebody looked for
 NOWHERE = notices.Mapping(account=(), contact=(), voipid=(), kind=())
 
@@ -275,7 +274,7 @@ def _erase_notes_elsewhere(contact: Contact, names: _Names, erased: Erased) -> N
 def _delete_export_files(erased: Erased) -> None:
     """All that were made until now: the contact may be in any of them. Those that are being made are given up."""
     Export.objects.filter(state=Export.State.RUNNING).update(state=Export.State.CANCELLED)
-    for file in (settings.DATA_DIR / EXPORTS).glob("*"):
+    for file in (settings.DATA_DIR / Export.FOLDER).glob("*"):
         file.unlink(missing_ok=True)
         erased.files += 1
     Export.objects.exclude(file="").update(file="")

@@ -15,12 +15,16 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from calls import rollups, search
+from calls.models import Call
 from calls.retention import Purging
 
 from .exports import tidying
 from .exports.tidying import tidy_exports
 
 logger = logging.getLogger(__name__)
+
+A_DAY = 24 * 60 * 60.0  # seconds
+MANY_CALLS = 100_000
 
 LOOKED_EVERY = 0.5  # seconds
 PAUSE = 0.02  # seconds between two steps, in which others get at the database
@@ -36,7 +40,18 @@ class Job:
     due: float = 0.0  # by the monotonic clock
 
 
+def refresh_statistics() -> bool:
+    """Have SQLite learn how its tables have grown, without which it chooses slow ways through millions of rows. What it
+    learnt of small ones would mislead it once they have grown. PostgreSQL does all that by itself."""
+    if connection.vendor == "sqlite" and Call.objects.filter(pk__gte=MANY_CALLS).exists():
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA analysis_limit = 1000")  # rows of each index: takes milliseconds
+            cursor.execute("ANALYZE")
+    return False
+
+
 JOBS: list[Job] = [
+    Job(refresh_statistics, every=A_DAY),
     Job(search.index_some, every=5),
     Job(Purging().step, every=3600.0),
     Job(tidy_exports, every=tidying.EVERY),

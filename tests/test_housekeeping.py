@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
-from dashboard.housekeeping import STEPS_IN_A_ROW, Housekeeping, Job
+from dashboard.housekeeping import MANY_CALLS, STEPS_IN_A_ROW, Housekeeping, Job, refresh_statistics
 
+from .factory import make_account, make_call
 from .waiting import eventually
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_data_folder")]
@@ -50,6 +51,23 @@ def test_a_long_job_keeps_no_other_waiting() -> None:
     with running(long, short):
         eventually(lambda: short.due > 0)
     assert len(steps) >= STEPS_IN_A_ROW
+
+
+def test_sqlite_learns_of_tables_that_are_large_and_of_no_others() -> None:
+    account = make_account()
+    make_call(account)
+    refresh_statistics()
+    before = has_statistics()
+    make_call(account, pk=MANY_CALLS)
+    refresh_statistics()
+    after = has_statistics()
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS sqlite_stat1")  # what it learnt here holds for no other test
+    assert (before, after) == (False, True)
+
+
+def has_statistics() -> bool:
+    return "sqlite_stat1" in connection.introspection.table_names()
 
 
 @pytest.mark.parametrize("trouble", [OperationalError("database is locked"), ValueError("a mistake")])

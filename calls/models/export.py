@@ -10,6 +10,8 @@ from .person import Person, Sight
 class Export(models.Model):
     """Calls that somebody took away as a file: who, when, by which filters, and how many."""
 
+    FOLDER = "exports"  # of the files, in DATA_DIR
+
     class Format(models.TextChoices):
         CSV = "csv", "CSV"
         XLSX = "xlsx", "Excel"

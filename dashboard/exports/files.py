@@ -56,6 +56,6 @@ def _working_folder(export: Export) -> Path:
 
 
 def _folder() -> Path:
-    folder: Path = settings.DATA_DIR / "exports"
+    folder: Path = settings.DATA_DIR / Export.FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder

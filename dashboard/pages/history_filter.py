@@ -155,7 +155,7 @@ class CallFilter(filters.FilterSet):
             contacts = contacts.filter(Exists(Call.objects.seen_by(sight).filter(contact=OuterRef("pk"))))
         self.filters["account"].queryset = accounts
         self.filters["team"].queryset = teams
-        self.filters["team"].null_label = _("No team") if sight.all else None
+        self.filters["team"].extra["null_label"] = _("No team") if sight.all else None
         self.filters["agent"].queryset = people
         self.filters["contact"].queryset = contacts
 

@@ -147,6 +147,13 @@ def test_an_agent_is_offered_their_own_teams_and_accounts_only() -> None:
     assert [name in words for name in ("Ours", "Our account", "Theirs", "Their account")] == [True, True, False, False]
 
 
+def test_calls_of_no_team_are_no_filter_for_an_agent() -> None:
+    past_call(account=make_account(team=None))
+    client = make_client(make_person(make_team(), password=None))
+    page = history(client, team="none")
+    assert (rows(page), len(said(page)), "No team" in words_of(page)) == ([], 1, False)
+
+
 # Each filter
 
 # First and last moment of a day (UTC) in each zone: a plain one, one that begins the summer, and one that ends it.

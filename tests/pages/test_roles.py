@@ -33,7 +33,8 @@ TABLE = {
     "export_file": (302, 404, 404, 404, 404),  # there is none
     "cancel_export": (302, 405, 405, 405, 405),
     "reports": (302, 200, 200, 200, 200),
-    "report_delays": (302, 200, 200, 200, 200),
+    "report_shown": (302, 200, 200, 200, 200),
+    "report_rejected": (302, 200, 200, 200, 200),
     "report_breakdown": (302, 200, 200, 200, 200),
     "report_callers": (302, 200, 200, 200, 200),
     "callbacks": (302, 404, 404, 200, 200),
