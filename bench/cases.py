@@ -31,6 +31,7 @@ NEWEST = f" ORDER BY c.received_at DESC, c.id DESC LIMIT {PAGE}"
 OF_TEAM = "+c.account_id IN (SELECT id FROM calls_account WHERE team_id = %s)"
 OF_NO_TEAM = "+c.account_id IN (SELECT id FROM calls_account WHERE team_id IS NULL)"
 OVER = "c.outcome = %s"  # every call of the history is
+SECTIONS = ("shown", "rejected", "breakdown", "callers")  # of a report, loaded after it; the last for weeks alone
 UNSEEN = "c.screens = 0 AND c.claimed_by_id IS NULL AND c.outcome <> 'rule'"
 
 
@@ -243,7 +244,9 @@ def _reports(facts: Facts) -> list[Case]:
     weeks, whole = {"from": four_weeks, "to": last}, {"from": year, "to": last}
     return [
         _report("report: 28 days", weeks),
+        *(_report(f"report's {section}, 28 days", weeks, section=section) for section in SECTIONS),
         _report("report: 366 days", whole),
+        *(_report(f"report's {section}, 366 days", whole, section=section) for section in SECTIONS[:-1]),
         _report("report: team, 366 days", whole, OF_TEAM, facts.team, team=facts.team),
         _report("report: account, 366 days", whole, "c.account_id = %s", facts.account, account=facts.account),
         _report("report: person, 366 days", whole, "c.claimed_by_id = %s", facts.person_id, agent=facts.person),
@@ -254,7 +257,13 @@ def _reports(facts: Facts) -> list[Case]:
 
 
 def _report(
-    what: str, days: dict[str, str], where: str = "1 = 1", value: object = None, who: Who = "supervisor", **asked: Any
+    what: str,
+    days: dict[str, str],
+    where: str = "1 = 1",
+    value: object = None,
+    who: Who = "supervisor",
+    section: str = "",
+    **asked: Any,
 ) -> Case:
     """Beside it, the calls of each outcome, counted one by one."""
     counted = (
@@ -262,7 +271,7 @@ def _report(
         f"AND {where} GROUP BY c.outcome"
     )
     values = (_midnight(days["from"]), _midnight(days["to"], 1), *(() if value is None else (value,)))
-    address = "/reports/?" + urlencode({**days, **asked})
+    address = f"/reports/{section}{'/' if section else ''}?{urlencode({**days, **asked})}"
     return Case(what, address, (counted, values), who, at_most=500, lists_calls=False)
 
 
