@@ -55,14 +55,11 @@ def count(calls: CallQuerySet, text: str, most: int) -> int | None:
 
     Returns: None where it would take too long to say.
     """
-    calls = calls.order_by("-received_at", "-id")
     search = _Search(text, FEW)
-    if search.finds_few:
-        return matching(calls, text)[:most].count()
-    found, rest = _look_at(calls, PATIENCE, search.condition)
-    if rest is not None and len(found) < most:
-        return None
-    return min(len(found), most)
+    if search.finds_few:  # in any order, so that none of them has to be sorted
+        return calls.order_by().filter(search.condition)[:most].count()
+    found, rest = _look_at(calls.order_by("-received_at", "-id"), NEWEST, search.condition)
+    return None if rest is not None else min(len(found), most)
 
 
 class _Search:
