@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Download, Page, expect
 
 from tests import tables
 from tests.desk import Desk
+from tests.waiting import eventually
 
 SignIn = Callable[[BrowserContext, str], Page]
 Window = Callable[..., BrowserContext]
@@ -43,9 +44,9 @@ def test_a_file_is_what_the_screen_shows_with_its_filters(
     read: Callable[[bytes], tables.Table],
 ) -> None:
     [agent] = desk.staffed(1)
-    for number in range(3):
-        desk.call(nickname=f"王{number}", kind=1 + number % 2)
+    pks = [desk.call_pk(desk.call(nickname=f"王{number}", kind=1 + number % 2)) for number in range(3)]
     page = sign_in(window(language, timezone_id=zone), agent)
+    eventually(lambda: all(desk.server.sql("SELECT screens FROM calls_call WHERE id = ?", pk) == [(1,)] for pk in pks))
     page.goto(f"{desk.server.url}/history/")
     expect(page.locator("#table tbody tr")).to_have_count(3)
     page.select_option("[name=kind]", "1")

@@ -52,7 +52,7 @@ def test_two_agents_see_a_call_and_one_rejects_it(desk: Desk, window: Window, si
     expect(row).to_contain_text("周杰")
     expect(row).to_contain_text(words["rejected"])
     expect(row).to_contain_text(first)
-    row.locator("a").click()
+    row.locator("td.time a").click()
     expect(other.locator(".timeline .accepted")).to_contain_text('"errcode": 0')
 
 
