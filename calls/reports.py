@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cached_property
 from itertools import chain
 from typing import Any, TypeVar
@@ -18,7 +18,6 @@ from .models import AccountCount, Call, DelayCount, DelayTotal, HourCount, Perso
 from .models.call import CallQuerySet
 
 Key = TypeVar("Key")
-DAY = timedelta(days=1)
 # Of tens of thousands of rows, making dates and booleans of what a database holds takes longer than reading them.
 AS_STORED: Field = Field()
 MOST_DAYS_OF_CALLERS = 31  # contacts are too many to be counted beforehand
@@ -102,8 +101,9 @@ class Asked:
         if self.broad is None:
             return []
         begin, end = self.span
-        whole = RolledDay.objects.filter(day__gte=(begin + DAY - timedelta.resolution).date(), day__lt=end.date())
-        return list(whole.filter(counted_at__isnull=False).order_by("day").values_list("day", flat=True))
+        held = RolledDay.objects.filter(counted_at__isnull=False, day__range=(begin.date(), end.date())).order_by("day")
+        whole = ((day, span(day, day, UTC)) for day in held.values_list("day", flat=True))
+        return [day for day, (start, stop) in whole if begin <= start and stop <= end]
 
     @cached_property
     def calls(self) -> CallQuerySet:
@@ -222,10 +222,9 @@ def repeat_callers(asked: Asked, most: int) -> list[tuple[int, Tally]]:
 def _slots(asked: Asked) -> Iterator[tuple[int, Any]]:
     """Counts by slot of time, as (the slots' length in seconds, rows). Counted days know hours of UTC, which are no hours
     of a zone that is half an hour off."""
-    begin, end = asked.span
-    moments = [begin + DAY * number for number in range(asked.length)] + [end]
-    offsets = (moment.astimezone(asked.zone).utcoffset() or timedelta() for moment in moments)
-    if any(offset % timedelta(hours=1) for offset in offsets):
+    days = (asked.first + timedelta(days=number) for number in range(asked.length))
+    ends = (datetime.combine(day, clock, asked.zone) for day in days for clock in (time.min, time.max))
+    if any((end.utcoffset() or timedelta()) % timedelta(hours=1) for end in ends):
         yield tallies.QUARTER, tallies.grouped(asked.calls, asked.now, "slot", slot=tallies.QUARTER).iterator()
     else:
         yield tallies.HOUR, (row[1:] for row in asked.counts(HourCount, "day", "hour"))

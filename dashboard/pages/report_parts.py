@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import groupby
 from typing import Any
 
 from django.urls import reverse
@@ -336,10 +337,9 @@ def _by_unit(hours: Hours, asked_for: ReportFilter) -> list[tuple[_Unit, Tally]]
         return [(_hour(day, hour), hours.get((day, hour), Tally())) for day in days for hour in range(24)]
     by_day: dict[date, list[Tally]] = defaultdict(list)
     for (day, _clock), tally in hours.items():
-        by_day[day if unit == "day" else _monday(day)].append(tally)
-    begins = days if unit == "day" else sorted({_monday(day) for day in days})
-    length = timedelta(days=0 if unit == "day" else 6)
-    return [(_stretch(max(begin, asked.first), min(begin + length, asked.last)), sum_of(by_day[begin])) for begin in begins]
+        by_day[day].append(tally)
+    stretches = (list(same) for _unit, same in groupby(days, date.toordinal if unit == "day" else _week))
+    return [(_stretch(each[0], each[-1]), sum_of(tally for day in each for tally in by_day[day])) for each in stretches]
 
 
 def _hour(day: date, hour: int) -> _Unit:
@@ -351,8 +351,8 @@ def _stretch(first: date, last: date) -> _Unit:
     return _Unit(f"{first:%m-%d}", _days(first, last), {"from": first.isoformat(), "to": last.isoformat()})
 
 
-def _monday(day: date) -> date:
-    return day - timedelta(days=min(day.weekday(), (day - date.min).days))
+def _week(day: date) -> tuple[int, int]:
+    return day.isocalendar()[:2]
 
 
 def _labels(groups: Sequence[tuple[_Unit, Tally]], asked_for: ReportFilter) -> tuple[int, Sequence[int]]:

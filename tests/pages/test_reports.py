@@ -293,9 +293,21 @@ def test_a_section_refuses_what_makes_no_sense(section: str) -> None:
     assert supervisor().get(f"/reports/{section}", {"account": "0"}).status_code == 400
 
 
-@pytest.mark.parametrize("query", [days("0001-01-01", "0001-01-05"), days("9999-12-30", "9999-12-31"), {"to": "0001-01-01"}])
-def test_the_ends_of_the_calendar_are_days_like_others(query: dict[str, str]) -> None:
-    assert figures(report(supervisor("America/New_York"), **query)) == []
+ENDS = [
+    days("0001-01-01", "0001-01-05"),
+    days("9999-12-30", "9999-12-31"),
+    {"to": "0001-01-01"},
+    {"from": "9999-12-31"},
+    days("9999-12-30", "9999-12-31") | {"by": "week"},
+    days("9999-12-30", "9999-12-31") | {"hour": "23"},
+]
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "UTC", "America/New_York"])
+@pytest.mark.parametrize("query", ENDS)
+def test_the_ends_of_the_calendar_are_days_like_others(query: dict[str, str], zone: str) -> None:
+    client = supervisor(zone)
+    assert [figures(report(client, section, **query)) for section in SECTIONS] == [[]] * len(SECTIONS)
 
 
 # Who sees what
