@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
@@ -274,9 +275,12 @@ def _erase_notes_elsewhere(contact: Contact, names: _Names, erased: Erased) -> N
 def _delete_export_files(erased: Erased) -> None:
     """All that were made until now: the contact may be in any of them. Those that are being made are given up."""
     Export.objects.filter(state=Export.State.RUNNING).update(state=Export.State.CANCELLED)
-    for file in (settings.DATA_DIR / Export.FOLDER).glob("*"):
-        file.unlink(missing_ok=True)
-        erased.files += 1
+    for entry in (settings.DATA_DIR / Export.FOLDER).glob("*"):
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)  # what still gets into it goes when its maker finds itself cancelled
+        else:
+            entry.unlink(missing_ok=True)
+            erased.files += 1
     Export.objects.exclude(file="").update(file="")
 
 

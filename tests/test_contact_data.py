@@ -336,6 +336,8 @@ def test_files_that_were_exported_are_deleted_and_what_is_under_way_is_given_up(
     for state, file in [("done", "1.csv"), ("running", "2.csv"), ("running", ""), ("failed", "")]:
         Export.objects.create(person=agent, requested_at=LONG_AGO, format="csv", state=state, file=file, rows=7)
         (folder / (file or "unfinished")).write_text(NICKNAME)
+    (folder / "2.part").mkdir()
+    (folder / "2.part" / "whole").write_text(NICKNAME)
     assert erase(contact).files == 3
     assert list(folder.iterdir()) == []
     exports = Export.objects.order_by("id").values_list("state", "file", "rows")
