@@ -74,8 +74,8 @@ def seconds(length: timedelta | None) -> str:
 
 
 @register.filter
-def grouped(number: int) -> str:
-    """`1,284`"""
+def thousands(number: int) -> str:
+    """`1,284`: as both languages write it."""
     return f"{number:,}"
 
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 
 from calls.models import Account, Attempt, Call, Person
 from calls.models.call import RECEIPTS_WITHIN, CallQuerySet
-from calls.templatetags.ringdesk import grouped, zone_of
+from calls.templatetags.ringdesk import thousands, zone_of
 
 CHUNK = 2000  # calls that are fetched at once
 MANY = 3  # times as many calls as are wanted: from then on it is quicker to name each that is
@@ -213,7 +213,7 @@ def _open_in_words(calls: list[int], words: _Words) -> dict[int, str]:
 
 
 def _answer(what: str, milliseconds: int | None) -> str:
-    return holdable(what if milliseconds is None else f"{what} · {grouped(milliseconds)} ms")
+    return holdable(what if milliseconds is None else f"{what} · {thousands(milliseconds)} ms")
 
 
 def holdable(text: str) -> str:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext, ngettext
 
 from calls.models import Account, Call, Contact, Person, Team
 from calls.reports import Delay, Tally
+from calls.templatetags.ringdesk import thousands
 
 from .. import charts
 from .history_filter import WITHOUT_TEAM
@@ -104,11 +105,6 @@ class Table:
     rows: list[Row]
     more: int  # that are left out
     full: str  # the query with which none is
-
-
-def thousands(number: int) -> str:
-    """`1,284`: as both languages write it."""
-    return f"{number:,}"
 
 
 def sum_of(tallies: Iterable[Tally]) -> Tally:
