@@ -21,7 +21,7 @@ from calls.models import Account, Attempt, Call, DelayCount, Person
 from calls.models.call import CallQuerySet
 from calls.models.person import Sight
 from calls.reports import Asked, Tally
-from dashboard.pages.history_filter import CallFilter
+from dashboard.filters.call_filter import CallFilter
 from dashboard.pages.report_filter import asked_of
 
 from .factory import make_account, make_app, make_attempt, make_call, make_contact, make_person, make_team

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from urllib.parse import urlencode
 
-from django import forms
 from django.http import QueryDict
 
 from calls.models import Call, Export
 from calls.models.call import CallQuerySet
 from calls.models.person import Sight
 
-from ..pages.history_filter import CallFilter
+from ..filters import words
+from ..filters.call_filter import CallFilter
 
 
 class NotValid(Exception):
@@ -33,31 +33,14 @@ def calls_of(export: Export) -> CallQuerySet:
 
 def to_record(filtered: CallFilter) -> str:
     """What is filtered by, as a query; days that move with the calendar as the dates that they are today."""
-    asked = {name: filtered.data[name] for name in filtered.filters if filtered.data.get(name)}
+    asked = filtered.asked
     if asked.pop("period", None):
         first, last = filtered.form.days
-        asked |= {"from": str(first or ""), "to": str(last or "")}
-    query = QueryDict(mutable=True)
-    query.update({name: value for name, value in asked.items() if value})
-    return query.urlencode()
+        asked |= {"from": str(first), "to": str(last)}
+    return urlencode(asked)
 
 
 def in_words(export: Export, sight: Sight) -> list[tuple[str, str]]:
     """What the export was filtered by: labels, and values as far as this reader may know them."""
-    given = QueryDict(export.query)
-    form = filtered(given, sight).form
-    form.is_valid()  # for what it makes of the values
-    return [
-        (str(field.label), _shown(field, form.cleaned_data.get(name), given[name]))
-        for name, field in form.fields.items()
-        if given.get(name)
-    ]
-
-
-def _shown(field: forms.Field, value: Any, given: str) -> str:
-    if isinstance(value, bool):
-        return ""
-    if isinstance(field, forms.ModelChoiceField):
-        return str(getattr(field, "null_label", "") if value == given else value or given)
-    labels = {str(choice): label for choice, label in getattr(field, "choices", [])}
-    return str(labels.get(given, given))
+    asked = filtered(QueryDict(export.query), sight)
+    return [words.in_words(asked, name) for name in asked.asked]

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from calls.models import Call, Note, RawNotice
 
-from .history_filter import MOST_COUNTED
+from ..filters.call_filter import MOST_COUNTED
 from .requests import SignedInRequest
 from .timeline import timeline
 

@@ -16,8 +16,8 @@ from django_htmx.http import push_url
 
 from calls.models import Call, SavedView
 
+from ..filters.call_filter import MOST_COUNTED, CallFilter, Place
 from .chips import chips
-from .history_filter import MOST_COUNTED, CallFilter, Place
 from .requests import SignedInRequest
 from .saved_views import ViewForm
 

@@ -16,7 +16,8 @@ from calls.models.call import CallQuerySet
 from calls.models.person import Sight
 from calls.reports import Asked, Broad
 
-from .history_filter import MOST_DAYS, WITHOUT_TEAM, CallFilter
+from ..filters.call_filter import WITHOUT_TEAM, CallFilter
+from ..filters.form import MOST_DAYS
 
 USUAL_DAYS = 28
 DATES = ("from", "to")
@@ -138,7 +139,7 @@ def asked_of(filtered: CallFilter, sight: Sight) -> Asked:
 
 
 def _of_any_day(filtered: CallFilter, sight: Sight) -> CallQuerySet:
-    data = {name: value for name, value in filtered.data.items() if name not in {*DATES, "period"}}
+    data = {name: value for name, value in filtered.asked.items() if name not in DATES}
     found: CallQuerySet = CallFilter(data, Call.objects.seen_by(sight), sight).qs
     return found
 

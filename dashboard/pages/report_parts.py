@@ -21,8 +21,9 @@ from calls.reports import Delay, Tally
 from calls.templatetags.ringdesk import thousands
 
 from .. import charts
-from .history_filter import WITHOUT_TEAM
-from .report_filter import ReportFilter
+from ..filters.call_filter import WITHOUT_TEAM
+from ..filters.words import in_words
+from .report_filter import DATES, ReportFilter
 
 Hours = Mapping[tuple[date, int], Tally]
 Outcome = Call.Outcome
@@ -120,8 +121,7 @@ class Links:
     """Addresses in history of the calls that a report counts: its own filters, and one more."""
 
     def __init__(self, asked_for: ReportFilter) -> None:
-        self._filters = {name: value for name, value in asked_for.filter.data.items() if value}
-        self._filters = {name: value for name, value in self._filters.items() if name in asked_for.filter.filters}
+        self._filters = asked_for.filter.asked
         self._history = reverse("history")
         self._query = asked_for.query
 
@@ -151,18 +151,11 @@ class Links:
 def filters_in_words(asked_for: ReportFilter) -> list[tuple[str, str]]:
     """For paper: which days in which zone, compared with which, and every filter that is set."""
     asked, before = asked_for.asked, asked_for.before
-    form = asked_for.filter.form
     said = [(gettext("Days"), _days(asked.first, asked.last)), (gettext("Time zone"), str(asked.zone))]
     if before:
         said.append((gettext("Compared with"), _days(before.first, before.last)))
-    for name, value in form.cleaned_data.items():
-        if value not in {None, "", False} and name not in {"from", "to", "period"}:
-            choices = dict(getattr(form.fields[name], "choices", [])) if isinstance(value, str) else {}
-            words = gettext("No team") if value == WITHOUT_TEAM else choices.get(value, value)
-            if name == "weekday":
-                words = WEEKDAYS_ABBR[value - 1]
-            said.append((str(form.fields[name].label), gettext("yes") if value is True else str(words)))
-    return said
+    filters = (in_words(asked_for.filter, name) for name in asked_for.filter.asked if name not in DATES)
+    return said + [(label, value or gettext("yes")) for label, value in filters]
 
 
 def headline(now: Tally, before: Tally | None, asked_for: ReportFilter) -> list[Card]:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from calls.models import Call, Person, SavedView, Team
 
-from .history_filter import CallFilter
+from ..filters.call_filter import CallFilter
 from .requests import SignedInRequest
 
 

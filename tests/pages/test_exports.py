@@ -606,6 +606,12 @@ def test_the_list_says_by_what_was_filtered_and_links_to_it() -> None:
     assert f'href="/history/?{query.replace("&", "&amp;")}"' in text_of(listed)
 
 
+def test_the_list_names_weekdays_and_hours() -> None:
+    person = make_person(password=None, role=Role.SUPERVISOR)
+    make_export(person, query="from=2026-03-01&to=2026-03-31&weekday=1&hour=9")
+    assert "Weekday: Monday · Hour: 9:00–10:00" in words_of(reader(person).get("/exports/")).replace(" :", ":")
+
+
 def test_nothing_of_an_address_is_taken_for_html() -> None:
     person = make_person(password=None)
     make_export(person, query="q=<script>alert(1)</script>&account=<img src=x>")

@@ -15,8 +15,8 @@ from django.utils import timezone
 from calls import rollups
 from calls.models import Call, Person
 from calls.models.person import Sight
+from dashboard.filters.call_filter import CallFilter
 from dashboard.pages.history import ROWS as PAGE
-from dashboard.pages.history_filter import CallFilter
 from dashboard.pages.report_parts import ROWS
 
 from ..factory import (
@@ -170,6 +170,15 @@ def test_it_says_which_days_it_compares_with() -> None:
     words = words_of(report(**days("2025-03-10", "2025-03-16")))
     assert "Compared with 2025-03-03 to 2025-03-09" in words
     assert "Time zone Asia/Shanghai" in words
+
+
+def test_paper_says_what_was_filtered_by() -> None:
+    query = days("2025-03-03", "2025-03-09") | {"team": "none", "outcome": "missed", "unseen": "true", "weekday": "1"}
+    scope = text_of(report(**query)).split('class="scope"')[1].split("</dl>")[0]
+    said = dict(re.findall(r"<dt>(.*?)</dt><dd><bdi>(.*?)</bdi></dd>", scope))
+    assert {label: said[label] for label in ("Team", "Outcome", "Nobody saw it", "Weekday")} == {
+        "Team": "No team", "Outcome": "Missed", "Nobody saw it": "yes", "Weekday": "Monday",
+    }  # fmt: skip
 
 
 def test_a_change_is_said_in_words() -> None:

@@ -1,9 +1,9 @@
-"""The filters of history and reports, as they stand in an address."""
+"""The calls that fit the filters of an address."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta
+from collections.abc import Iterator
+from datetime import date, datetime
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -12,84 +12,22 @@ from urllib.parse import urlencode
 import django_filters as filters
 from django import forms
 from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator, ProhibitNullCharactersValidator
-from django.db import models
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
-from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from calls import search
-from calls.days import Span, span, spans
+from calls.days import span
 from calls.models import Account, Call, Contact, Person, Team
 from calls.models.call import CallQuerySet
 from calls.models.person import Sight
 
-MOST_DAYS = 366  # of which the same hours can be looked at
+from .form import CallForm, DateInput, Period, WholeNumberFilter, capitalised
+
 WITHOUT_TEAM = "none"
 MOST_COUNTED = 10_000  # calls; of more it is said that there are more
 
 Place = tuple[datetime, int]  # of a call in the list: when it was received, and its id
-
-
-class Period(models.TextChoices):
-    """Days that move with the calendar, so that a saved search stays what it says."""
-
-    TODAY = "today", _("today")
-    YESTERDAY = "yesterday", _("yesterday")
-    WEEK = "7d", _("last 7 days")
-    MONTH = "30d", _("last 30 days")
-
-    @property
-    def days(self) -> tuple[date, date]:
-        """Its first and its last day, as the reader counts them now."""
-        today = timezone.localdate()
-        back = {self.TODAY: 0, self.YESTERDAY: 1, self.WEEK: 6, self.MONTH: 29}[self]
-        return today - timedelta(days=back), today - timedelta(days=self == self.YESTERDAY)
-
-
-class DateInput(forms.DateInput):
-    input_type = "date"
-
-    def __init__(self) -> None:
-        super().__init__(format="%Y-%m-%d")
-
-
-def _capitalised(choices: type[models.Choices]) -> Callable[[], list[tuple[Any, str]]]:
-    """Called for each form, since the labels depend on the language."""
-    return lambda: [(value, capfirst(str(label))) for value, label in choices.choices]
-
-
-class WholeNumberFilter(filters.NumberFilter):
-    field_class = forms.IntegerField
-
-
-class CallForm(forms.Form):
-    """Once it is valid: `days` are the first and the last day of what is looked for, each None where there is no such end;
-    `parts` are the parts of these days, oldest first, where only a weekday or an hour of them is looked for."""
-
-    days: tuple[date | None, date | None]
-    parts: list[Span] | None = None
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or {}
-        if self.errors:
-            return cleaned
-        self.days = first, last = self._days(cleaned)
-        weekday, hour = cleaned["weekday"], cleaned["hour"]
-        if weekday or hour is not None:
-            if first is None or last is None or (last - first).days >= MOST_DAYS:
-                raise forms.ValidationError(
-                    _("A weekday or an hour needs a period of at most %(days)s days.") % {"days": MOST_DAYS}
-                )
-            self.parts = list(spans(first, last, timezone.get_current_timezone(), weekday, hour))
-        return cleaned
-
-    @staticmethod
-    def _days(cleaned: dict[str, Any]) -> tuple[date | None, date | None]:
-        # Dates that are given win over a period.
-        if cleaned["from"] or cleaned["to"] or not cleaned["period"]:
-            return cleaned["from"], cleaned["to"]
-        return Period(cleaned["period"]).days
 
 
 class CallFilter(filters.FilterSet):
@@ -102,12 +40,12 @@ class CallFilter(filters.FilterSet):
         widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Name, wxid, call id, reason, note…")}),
     )
     period = filters.ChoiceFilter(
-        label=_("Period"), choices=_capitalised(Period), empty_label=_("Any time"), method="_untouched"
+        label=_("Period"), choices=capitalised(Period), empty_label=_("Any time"), method="_untouched"
     )
     outcome = filters.ChoiceFilter(
-        label=_("Outcome"), choices=_capitalised(Call.Outcome), empty_label=_("Any outcome"), method="_with_outcome"
+        label=_("Outcome"), choices=capitalised(Call.Outcome), empty_label=_("Any outcome"), method="_with_outcome"
     )
-    kind = filters.ChoiceFilter(label=_("Kind"), choices=_capitalised(Call.Kind), empty_label=_("Voice and video"))
+    kind = filters.ChoiceFilter(label=_("Kind"), choices=capitalised(Call.Kind), empty_label=_("Voice and video"))
     account = filters.ModelChoiceFilter(label=_("Account"), queryset=Account.objects.none(), empty_label=_("Any account"))
     team = filters.ModelChoiceFilter(
         label=_("Team"),
@@ -171,7 +109,7 @@ class CallFilter(filters.FilterSet):
 
     @property
     def asked(self) -> dict[str, str]:
-        """What is asked for, as it stands in the address: nothing empty, nothing unknown."""
+        """What is asked for, as it stands in the address, in the order of the filters: nothing empty, nothing unknown."""
         asked = {name: value for name in self.filters if (value := self.data.get(name, "").strip())}
         if asked.keys() & {"from", "to"}:
             asked.pop("period", None)

@@ -1,0 +1,1 @@
+"""The filters of history, reports and exports, as they stand in an address."""
