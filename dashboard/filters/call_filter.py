@@ -111,6 +111,8 @@ class CallFilter(filters.FilterSet):
     def asked(self) -> dict[str, str]:
         """What is asked for, as it stands in the address, in the order of the filters: nothing empty, nothing unknown."""
         asked = {name: value for name in self.filters if (value := self.data.get(name, "").strip())}
+        if not self.form["unseen"].data:  # unseen=false
+            asked.pop("unseen", None)
         if asked.keys() & {"from", "to"}:
             asked.pop("period", None)
         return asked

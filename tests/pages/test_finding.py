@@ -168,7 +168,7 @@ def test_chips_come_with_the_table() -> None:
 
 
 def test_what_is_empty_or_unknown_is_no_chip() -> None:
-    assert chips(supervisor().get("/history/", {"q": " ", "kind": "", "page": "2"})) == {}
+    assert chips(supervisor().get("/history/", {"q": " ", "kind": "", "unseen": "false", "page": "2"})) == {}
 
 
 def test_what_makes_no_sense_can_be_taken_away_too() -> None:
