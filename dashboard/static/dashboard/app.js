@@ -2,6 +2,7 @@
 
 import "./copy.js";
 import "./mapping.js";
+import "./period.js";
 import "./polled.js";
 import "./reports.js";
 import { renewIfChanged } from "./call.js";

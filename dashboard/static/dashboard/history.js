@@ -5,14 +5,9 @@ const LOOKED_EVERY = 2_000; // ms, at most: a flood of cards is no flood of ques
 const filters = document.getElementById("filters");
 
 if (filters) {
-  const { period, from, to, q } = filters.elements;
+  const { q } = filters.elements;
   const fold = filters.querySelector(".fold");
 
-  // Before the table is asked for: a period and dates of one's own replace each other.
-  filters.addEventListener("change", ({ target }) => {
-    if (target === period && period.value) from.value = to.value = "";
-    if (target === from || target === to) period.value = "";
-  }, true);
   // It was searched for while it was written. A table that changes under the click that leaves the box would swallow the click.
   q.addEventListener("change", (event) => event.stopPropagation());
 
