@@ -32,9 +32,9 @@ class Source:
         """The rows of which a column contains the text, in upper or lower case."""
         return self.rows.filter(self.contains(text))
 
-    def contains(self, text: str, path: str = "") -> Q:
-        """The same as a condition. path: how to get to the row from the one that is asked, such as "contact__"."""
-        return reduce(or_, (Q(**{f"{path}{column}__icontains": text}) for column in self.columns))
+    def contains(self, text: str) -> Q:
+        """The same as a condition."""
+        return reduce(or_, (Q(**{f"{column}__icontains": text}) for column in self.columns))
 
 
 # Few rows: looked through each time.
