@@ -16,7 +16,7 @@ from calls.models import Callback, UnreadBody, VendorApp
 from calls.replay import Tally
 
 from .callback_filter import CallbackFilter
-from .requests import SignedInRequest
+from .requests import SignedInRequest, row_id
 from .roles import supervisors_only
 
 ROWS = 50
@@ -31,7 +31,7 @@ def callbacks(request: SignedInRequest) -> HttpResponse:
     filtered = CallbackFilter(request.GET, Callback.objects.select_related("app", "replayed_by").order_by("-id"))
     # A filter that makes no sense finds nothing, and says why; it never silently finds everything.
     log = filtered.qs if filtered.is_valid() else Callback.objects.none()
-    if after := _place(request.GET.get("after", "")):
+    if after := row_id(request.GET.get("after", "")):
         log = log.filter(pk__lt=after)
     rows = list(log[: ROWS + 1])
     context = {
@@ -70,7 +70,7 @@ def replay_one(request: SignedInRequest, pk: int) -> HttpResponse:
 def replay_all(request: SignedInRequest) -> HttpResponse:
     """Read all that is kept once more, of one vendor app where the form names it."""
     name = request.POST.get("app", "")
-    app = get_object_or_404(VendorApp, pk=name if name.isdecimal() and len(name) < 19 else 0) if name else None
+    app = get_object_or_404(VendorApp, pk=row_id(name)) if name else None
     try:
         tally = replay.replay_all(request.user, app)
     except DatabaseError:
@@ -119,8 +119,3 @@ def _next_page(request: SignedInRequest, last: Callback) -> str:
     query = request.GET.copy()
     query["after"] = str(last.pk)
     return query.urlencode()
-
-
-def _place(text: str) -> int | None:
-    """Where the page before ended; None where the text says no such thing."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None

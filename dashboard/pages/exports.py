@@ -18,7 +18,7 @@ from calls.models import Export
 
 from ..exports import asked, files, making
 from ..exports.streaming import Streamed
-from .requests import SignedInRequest
+from .requests import SignedInRequest, row_id
 
 ROWS = 20
 AT_ONCE = 5000  # calls that a browser gets without waiting; more are put into a file to be fetched
@@ -42,8 +42,7 @@ def exports(request: SignedInRequest) -> HttpResponseBase:
     if request.method == "POST":
         return _ask_for(request)
     seen = _seen_by(request)
-    before = request.GET.get("before", "")
-    if before.isascii() and before.isdecimal() and len(before) < 19:
+    if (before := row_id(request.GET.get("before", ""))) is not None:
         seen = seen.filter(pk__lt=before)
     rows = list(seen[: ROWS + 1])
     context = {

@@ -18,7 +18,7 @@ from calls.models import Call, SavedView
 
 from ..filters.call_filter import MOST_COUNTED, CallFilter, Place
 from .chips import chips
-from .requests import SignedInRequest
+from .requests import SignedInRequest, row_id
 from .saved_views import ViewForm
 
 ROWS = 50
@@ -61,9 +61,9 @@ def history(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def new_calls(request: SignedInRequest) -> HttpResponse:
     """How many calls fit the query that came after the newest one that its page knew of: nothing, or a link to them."""
-    since = request.GET.get("since", "")
+    since = row_id(request.GET.get("since", ""))
     filtered = _filtered(request)
-    number = filtered.count_since(int(since), MOST_NEW) if _is_id(since) else 0
+    number = filtered.count_since(since, MOST_NEW) if since is not None else 0
     return render(request, "history/_new.html", {"number": number, "most": MOST_NEW, "filter": filtered})
 
 
@@ -84,15 +84,12 @@ def _after(filtered: CallFilter, last: Call) -> str:
 
 def _place(text: str) -> Place | None:
     """Where the page before ended; None where the text says no such thing."""
-    at, _, pk = text.partition(",")
+    at, _, last = text.partition(",")
+    pk = row_id(last)
     try:
         received_at = parse_datetime(at)
-        if received_at is None or timezone.is_naive(received_at) or not _is_id(pk):
+        if received_at is None or timezone.is_naive(received_at) or pk is None:
             return None
-        return received_at.astimezone(UTC), int(pk)
+        return received_at.astimezone(UTC), pk
     except (ValueError, OverflowError):
         return None
-
-
-def _is_id(text: str) -> bool:
-    return text.isdecimal() and len(text) < 19

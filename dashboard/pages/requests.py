@@ -9,3 +9,8 @@ class SignedInRequest(HttpRequest):
 
     user: Person
     htmx: HtmxDetails
+
+
+def row_id(text: str) -> int | None:
+    """The primary key that an address names; None where it names none that a database could have."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
