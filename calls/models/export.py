@@ -61,9 +61,12 @@ class Export(models.Model):
         """Whether it was made to be fetched later."""
         return bool(self.file) or self.rows_in_all is not None
 
-    def may_be_fetched_by(self, person: Person) -> bool:
-        """The file is for whoever asked for it, and for admins; and only while they see every account that is in it."""
-        return (person == self.person or person.is_admin) and self._is_within(person.sight)
+    def may_be_fetched_by(self, person: Person, sight: Sight) -> bool:
+        """The file is for whoever asked for it, and for admins; and only while they see every account that is in it.
+
+        sight: this person's, which takes a query to know.
+        """
+        return (person == self.person or person.is_admin) and self._is_within(sight)
 
     def _is_within(self, sight: Sight) -> bool:
         if sight.all:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib import messages
@@ -46,7 +46,7 @@ def exports(request: SignedInRequest) -> HttpResponseBase:
         seen = seen.filter(pk__lt=before)
     rows = list(seen[: ROWS + 1])
     context = {
-        "rows": [_described(request, export) for export in rows[:ROWS]],
+        "rows": _described(request, rows[:ROWS]),
         "next": rows[ROWS - 1].pk if len(rows) > ROWS else None,
         "now": timezone.now(),
     }
@@ -57,13 +57,14 @@ def exports(request: SignedInRequest) -> HttpResponseBase:
 def export_row(request: SignedInRequest, pk: int) -> HttpResponse:
     """One row, which asks for itself while its export runs."""
     export = get_object_or_404(_seen_by(request), pk=pk)
-    return render(request, "exports/_row.html", {"row": _described(request, export)})
+    [row] = _described(request, [export])
+    return render(request, "exports/_row.html", {"row": row})
 
 
 @require_GET
 def export_file(request: SignedInRequest, pk: int) -> HttpResponseBase:
     export = get_object_or_404(_seen_by(request), pk=pk, state=Export.State.DONE)
-    if not export.file or not export.may_be_fetched_by(request.user):
+    if not export.file or not export.may_be_fetched_by(request.user, request.user.sight):
         raise Http404
     try:
         size, blocks = files.path_of(export).stat().st_size, _blocks(export)
@@ -116,14 +117,18 @@ def _seen_by(request: SignedInRequest) -> QuerySet[Export]:
     return found if request.user.is_supervisor else found.filter(person=request.user)
 
 
-def _described(request: SignedInRequest, export: Export) -> dict[str, Any]:
-    mine = export.person == request.user
-    return {
-        "export": export,
-        "filters": asked.in_words(export, request.user.sight),
-        "may_cancel": mine or request.user.is_admin,
-        "may_fetch": bool(export.file) and export.may_be_fetched_by(request.user),
-    }
+def _described(request: SignedInRequest, exports: Iterable[Export]) -> list[dict[str, Any]]:
+    """As rows of the list, each with what this reader may know of it and do with it."""
+    person, sight = request.user, request.user.sight
+    return [
+        {
+            "export": export,
+            "filters": asked.in_words(export, sight),
+            "may_cancel": export.person == person or person.is_admin,
+            "may_fetch": bool(export.file) and export.may_be_fetched_by(person, sight),
+        }
+        for export in exports
+    ]
 
 
 def _download(export: Export, parts: Iterator[bytes]) -> StreamingHttpResponse:

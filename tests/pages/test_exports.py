@@ -17,7 +17,7 @@ from django.db.models.expressions import RawSQL
 from django.test import Client
 from django.utils import timezone
 from openpyxl import load_workbook
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from calls.models import Account, Attempt, Call, Export, Person, Team
 from dashboard.exports import making, tidying, xlsx_file
@@ -592,6 +592,17 @@ def test_the_list_goes_on_page_after_page() -> None:
     assert f'href="?before={exports[1].pk}"' in first
     second = text_of(reader(person).get("/exports/", {"before": exports[1].pk}))
     assert [f'id="export-{export.pk}"' in second for export in exports[:2]] == [True, False]
+
+
+def test_a_row_of_an_agents_list_takes_two_queries(django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
+    """One for the name of an account that was filtered by, one for whether its reader still sees what is in it."""
+    team = make_team()
+    account, person = make_account(team=team), make_person(team, password=None)
+    for number in range(page.ROWS):
+        make_export(person, state="done", query=f"account={account.pk}", file=f"{number}.csv", accounts=[account.pk])
+    client = reader(person)
+    with django_assert_max_num_queries(2 * page.ROWS + 4):
+        assert text_of(client.get("/exports/")).count("Download</a>") == page.ROWS
 
 
 def test_the_list_says_by_what_was_filtered_and_links_to_it() -> None:
