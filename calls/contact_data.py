@@ -274,7 +274,8 @@ def _erase_notes_elsewhere(contact: Contact, names: _Names, erased: Erased) -> N
 
 def _delete_export_files(erased: Erased) -> None:
     """All that were made until now: the contact may be in any of them. Those that are being made are given up."""
-    Export.objects.filter(state=Export.State.RUNNING).update(state=Export.State.CANCELLED)
+    running = Export.objects.filter(state=Export.State.RUNNING)
+    running.update(state=Export.State.CANCELLED, finished_at=timezone.now())
     for entry in (settings.DATA_DIR / Export.FOLDER).glob("*"):
         if entry.is_dir():
             shutil.rmtree(entry, ignore_errors=True)  # what still gets into it goes when its maker finds itself cancelled

@@ -31,7 +31,7 @@ def working_folder(export: Export) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_working_folder(export)
 
 
 @contextmanager
@@ -46,9 +46,18 @@ def written(export: Export, unfinished: Path) -> Iterator[IO[bytes]]:
 
 def remove(export: Export) -> None:
     """Whatever there is of it. Raises: OSError."""
-    shutil.rmtree(_working_folder(export), ignore_errors=True)
+    remove_working_folder(export)
     if export.file:
         path_of(export).unlink(missing_ok=True)
+
+
+def remove_working_folder(export: Export) -> None:
+    shutil.rmtree(_working_folder(export), ignore_errors=True)
+
+
+def keys_of_working_folders() -> list[int]:
+    """Of the exports that have one."""
+    return [int(folder.stem) for folder in _folder().glob("*.part") if folder.stem.isdecimal()]
 
 
 def _working_folder(export: Export) -> Path:

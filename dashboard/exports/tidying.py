@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Q
 from django.utils import timezone
 
 from calls.models import Export
@@ -17,17 +16,34 @@ EVERY = 2.0  # seconds
 
 
 def tidy_exports() -> bool:
-    """One export. Returns: whether there may be more."""
+    """One export that was lost, or is old. Returns: whether there may be more."""
     now = timezone.now()
-    lost = Q(state=Export.State.RUNNING, alive_at__lt=now - ALIVE_WITHIN)
-    if export := Export.objects.filter(lost).first():
-        files.remove(export)
-        failed = {"state": Export.State.FAILED, "failure": Export.Failure.INTERRUPTED, "finished_at": now, "file": ""}
-        Export.objects.filter(lost, pk=export.pk).update(**failed)
+    if _give_up_lost(now) or _remove_old(now):
         return True
-    old = Export.objects.exclude(file="").filter(finished_at__lt=now - timedelta(days=settings.EXPORT_DAYS))
-    if export := old.first():
-        files.remove(export)
-        Export.objects.filter(pk=export.pk).update(file="")
-        return True
+    _remove_left_overs(now)
     return False
+
+
+def _give_up_lost(now: datetime) -> bool:
+    lost = Export.objects.filter(state=Export.State.RUNNING, alive_at__lt=now - ALIVE_WITHIN)
+    if (export := lost.first()) is None:
+        return False
+    files.remove(export)
+    lost.filter(pk=export.pk).update(state=Export.State.FAILED, failure=Export.Failure.INTERRUPTED, finished_at=now, file="")
+    return True
+
+
+def _remove_old(now: datetime) -> bool:
+    old = Export.objects.exclude(file="").filter(finished_at__lt=now - timedelta(days=settings.EXPORT_DAYS))
+    if (export := old.first()) is None:
+        return False
+    files.remove(export)
+    Export.objects.filter(pk=export.pk).update(file="")
+    return True
+
+
+def _remove_left_overs(now: datetime) -> None:
+    """Of exports that were cancelled when their process was dead already, so that nobody was there to notice."""
+    over = Export.objects.exclude(state=Export.State.RUNNING).filter(finished_at__lt=now - ALIVE_WITHIN)
+    for export in over.filter(pk__in=files.keys_of_working_folders()):
+        files.remove_working_folder(export)

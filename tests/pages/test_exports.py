@@ -732,6 +732,17 @@ def test_an_export_that_was_lost_with_its_process_is_said_to_have_failed() -> No
     assert "Failed the server stopped, or lost it Start again" in words
 
 
+def test_what_was_cancelled_after_its_process_died_leaves_nothing_and_others_keep_their_files() -> None:
+    person, before = make_person(password=None), timezone.now() - timedelta(seconds=11)
+    whole = done(person, finished_at=before)
+    cancelled = make_export(person, state="cancelled", finished_at=before)
+    running = make_export(person)
+    for export in (whole, cancelled, running):
+        (django_settings.DATA_DIR / "exports" / f"{export.pk}.part").mkdir()
+    tidying.tidy_exports()
+    assert {path.name for path in folder()} == {whole.file, f"{running.pk}.part"}
+
+
 def test_files_are_removed_when_they_are_old_and_the_record_stays(settings: Settings) -> None:
     settings.EXPORT_DAYS = 3
     person = make_person(password=None)
