@@ -12,13 +12,12 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET
-from django_htmx.http import push_url
 
 from calls.models import Call, SavedView
 
 from ..filters.call_filter import MOST_COUNTED, CallFilter, Place
 from .chips import chips
-from .requests import SignedInRequest, row_id
+from .requests import SignedInRequest, push_address, row_id
 from .saved_views import ViewForm
 
 ROWS = 50
@@ -54,7 +53,7 @@ def history(request: SignedInRequest) -> HttpResponse:
     # Page and fragment share an address: without this the browser's Back button would show the fragment alone.
     patch_vary_headers(response, ["HX-Request"])
     if request.htmx:
-        _push(request, response, filtered)
+        push_address(request, response, reverse("history"), filtered.query)
     return response
 
 
@@ -70,12 +69,6 @@ def new_calls(request: SignedInRequest) -> HttpResponse:
 def _filtered(request: SignedInRequest) -> CallFilter:
     sight = request.user.sight
     return CallFilter(request.GET, Call.objects.seen_by(sight), sight)
-
-
-def _push(request: SignedInRequest, response: HttpResponse, filtered: CallFilter) -> None:
-    """Into the browser's address and its history: what is asked for, unless it stands there already."""
-    address = reverse("history") + (f"?{filtered.query}" if filtered.query else "")
-    push_url(response, address if address != request.htmx.current_url_abs_path else False)
 
 
 def _after(filtered: CallFilter, last: Call) -> str:

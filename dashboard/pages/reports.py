@@ -15,7 +15,7 @@ from calls.models import DelayCount
 
 from . import report_parts as parts
 from .report_filter import ReportFilter
-from .requests import SignedInRequest
+from .requests import SignedInRequest, push_address
 
 
 @require_GET
@@ -29,7 +29,7 @@ def reports(request: SignedInRequest) -> HttpResponse:
     response = render(request, "reports/_report.html" if request.htmx else "reports/page.html", context)
     patch_vary_headers(response, ["HX-Request"])
     if request.htmx:
-        response["HX-Push-Url"] = f"{reverse('reports')}?{query.urlencode()}"
+        push_address(request, response, reverse("reports"), query.urlencode())
     return response
 
 

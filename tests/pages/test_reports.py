@@ -266,6 +266,12 @@ def test_no_part_brings_styles_or_scripts_of_its_own(section: str) -> None:
 def test_an_address_says_only_what_is_set() -> None:
     page = supervisor().get("/reports/", {"kind": "1", "team": "", "by": ""}, headers=HTMX)
     assert page.headers["HX-Push-Url"] == "/reports/?kind=1"
+    assert supervisor().get("/reports/", {"kind": ""}, headers=HTMX).headers["HX-Push-Url"] == "/reports/"
+
+
+def test_the_same_address_is_not_put_into_the_browsers_history_again() -> None:
+    current = HTMX | {"HX-Current-URL": "http://testserver/reports/?kind=1"}
+    assert supervisor().get("/reports/", {"kind": "1", "team": ""}, headers=current).headers["HX-Push-Url"] == "false"
 
 
 def test_dates_count_more_than_a_period() -> None:
