@@ -14,7 +14,7 @@ from django.db.models import Count, ExpressionWrapper, F, Field, Model, Q, Sum
 
 from . import tallies
 from .days import Span, span
-from .models import AccountCount, Call, DelayCount, DelayTotal, HourCount, PersonCount, RolledDay
+from .models import AccountCount, DelayCount, DelayTotal, HourCount, PersonCount, RolledDay
 from .models.call import CallQuerySet
 
 Key = TypeVar("Key")
@@ -107,10 +107,8 @@ class Asked:
 
     @cached_property
     def calls(self) -> CallQuerySet:
-        """All of them, each once: a search joins other tables, in which a call may be found several times."""
         begin, end = self.span
-        calls = self.filtered.filter(received_at__gte=begin, received_at__lt=end)
-        return Call.objects.filter(pk__in=calls.order_by().values("pk")) if calls.query.distinct else calls
+        return self.filtered.filter(received_at__gte=begin, received_at__lt=end)
 
     @cached_property
     def afresh(self) -> list[CallQuerySet]:
