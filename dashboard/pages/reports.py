@@ -13,8 +13,10 @@ from django.views.decorators.http import require_GET
 from calls import reports as figures
 from calls.models import DelayCount
 
-from . import report_parts as parts
+from . import report_charts, report_tables
+from .report_figures import sum_of
 from .report_filter import ReportFilter
+from .report_words import filters_in_words
 from .requests import SignedInRequest, push_address
 
 
@@ -42,7 +44,7 @@ def delay(request: SignedInRequest, until: str) -> HttpResponse:
     what = DelayCount.Until[until.upper()]
     now = figures.delay(asked_for.asked, what)
     before = figures.delay(asked_for.before, what) if asked_for.before else None
-    return render(request, "reports/_delay.html", {"until": until, "delay": now, "ranks": parts.ranks(now, before)})
+    return render(request, "reports/_delay.html", {"until": until, "delay": now, "ranks": report_tables.ranks(now, before)})
 
 
 @require_GET
@@ -52,7 +54,7 @@ def breakdown(request: SignedInRequest) -> HttpResponse:
     if asked_for.errors:
         return HttpResponse(status=400)
     accounts, people = figures.by_account_and_person(asked_for.asked)
-    context = {"tables": parts.breakdown(accounts, people, asked_for, request.GET.get("full", ""))}
+    context = {"tables": report_tables.breakdown(accounts, people, asked_for, request.GET.get("full", ""))}
     return render(request, "reports/_breakdown.html", context)
 
 
@@ -64,21 +66,21 @@ def callers(request: SignedInRequest) -> HttpResponse:
         return HttpResponse(status=400)
     found = None
     if asked_for.asked.length <= figures.MOST_DAYS_OF_CALLERS:
-        several = figures.repeat_callers(asked_for.asked, parts.CALLERS)
-        found = parts.callers(several, figures.total(asked_for.asked), asked_for)
+        several = figures.repeat_callers(asked_for.asked, report_tables.CALLERS)
+        found = report_tables.callers(several, figures.total(asked_for.asked), asked_for)
     return render(request, "reports/_callers.html", {"table": found, "most_days": figures.MOST_DAYS_OF_CALLERS})
 
 
 def _figures(asked_for: ReportFilter) -> dict[str, Any]:
     hours = figures.by_hour(asked_for.asked, lambda day, hour: (day, hour))
-    total = parts.sum_of(hours.values())
+    total = sum_of(hours.values())
     before = figures.total(asked_for.before) if asked_for.before else None
     return {
-        "said": parts.filters_in_words(asked_for),
-        "headline": parts.headline(total, before, asked_for),
-        "outcomes": parts.outcomes(hours, asked_for),
-        "trouble": parts.missed_and_unseen(hours, asked_for),
-        "week": parts.heat_map(hours, asked_for),
+        "said": filters_in_words(asked_for),
+        "headline": report_tables.headline(total, before, asked_for),
+        "outcomes": report_charts.outcomes(hours, asked_for),
+        "trouble": report_charts.missed_and_unseen(hours, asked_for),
+        "week": report_charts.heat_map(hours, asked_for),
     }
 
 

@@ -17,7 +17,7 @@ from calls.models import Call, Person
 from calls.models.person import Sight
 from dashboard.filters.call_filter import CallFilter
 from dashboard.pages.history import ROWS as PAGE
-from dashboard.pages.report_parts import ROWS
+from dashboard.pages.report_tables import ROWS
 
 from ..factory import (
     make_account,
