@@ -116,6 +116,8 @@ class Pulse:
                     record.tell()
             except DatabaseError as error:
                 logger.warning("the database could not take how far exports have come: %s", error)
+            except Exception:
+                logger.exception("how far exports have come could not be told; trying again")
             finally:
                 connection.close()
             pause.wait(EVERY)
