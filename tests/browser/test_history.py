@@ -134,8 +134,10 @@ def test_a_row_opens_the_call_and_a_note_on_it_outlives_what_happens_meanwhile(
     page.click("#write button")
     expect(page.locator(".timeline .noted")).to_contain_text(f"{first} noted:")
     expect(page.locator("#write textarea")).to_have_value("")
-    page.click("#write button")
+    expect(page.locator("#write button")).to_be_focused()
+    page.keyboard.press("Enter")
     expect(page.locator("#write .said.error")).to_have_text("The note is empty. Write something first.")
+    expect(page.locator("#write button")).to_be_focused()
     other.goto(f"{desk.server.url}/history/{pk}/")
     expect(other.locator(".timeline .noted .written")).to_have_text("told by text")
 
