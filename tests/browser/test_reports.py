@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.desk import Desk
+from tests.factory import PASSWORD
 
 SignIn = Callable[[BrowserContext, str], Page]
 Window = Callable[..., BrowserContext]
@@ -89,3 +90,17 @@ def test_a_report_can_be_read_on_a_phone(desk: Desk, window: Window, sign_in: Si
         "all => all.map((label) => [label.getBoundingClientRect().left, label.getBoundingClientRect().right])"
     )
     assert all(left >= 0 for left, _right in labels)
+
+
+def test_without_scripts_every_section_can_be_read_by_itself(desk: Desk, window: Window) -> None:
+    [agent] = desk.staffed(1)
+    desk.call()
+    context = window("en", java_script_enabled=False)
+    cookie = desk.server.sign_in(agent, PASSWORD).cookies
+    context.add_cookies([{"name": name, "value": value, "url": desk.server.url} for name, value in cookie.items()])
+    page = context.new_page()
+    page.goto(f"{desk.server.url}/reports/")
+    expect(page.get_by_text("Being counted…").filter(visible=True)).to_have_count(0)
+    expect(page.locator(".later a")).to_have_count(4)
+    page.click("#breakdown a")
+    expect(page.get_by_role("heading", name="By account")).to_be_visible()
