@@ -79,3 +79,11 @@ def test_an_alarm_appears_by_itself_and_a_server_that_does_not_answer_is_no_trou
     with page.expect_response("**/alarms/", timeout=15_000):
         pass
     expect(page.locator("#alarms .alarm")).to_have_attribute("data-same", "yes")  # what hasn't changed isn't read out again
+
+
+def test_on_a_phone_no_word_of_the_menu_is_broken(desk: Desk, window: Window, sign_in: SignIn) -> None:
+    page = sign_in(window("en", viewport={"width": 320, "height": 700}), desk.person("--supervisor"))
+    lines = page.locator(".places a:not(.brand) span").evaluate_all(
+        "all => all.map((span) => [span.innerText, Math.round(span.offsetHeight / 19.5)])"
+    )
+    assert lines == [["Calls", 1], ["History", 1], ["Reports", 1], ["Callback log", 2]]
