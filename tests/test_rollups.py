@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections, transaction
 from django.utils import timezone
 
 from calls import rollups, tallies
@@ -17,7 +20,8 @@ from calls.receive import Batch, Reception
 from calls.results import Result
 from calls.vendor.notices import EndedCall, IncomingCall
 
-from .factory import make_attempt, make_call, make_person, make_team
+from .factory import make_account, make_attempt, make_call, make_calls, make_person, make_team
+from .threads import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -182,6 +186,101 @@ def test_a_day_whose_calls_were_deleted_is_counted_to_nothing() -> None:
     assert rollups.count_next()
     assert counted()
     assert calls_counted() == 0
+
+
+# Counting beside others who write, each on a connection of their own
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_count_does_not_stand_that_a_change_overtook_on_another_connection(
+    change: Callable[[Call], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = make_call(received_at=NOON)
+    delays = tallies.delays
+
+    def overtaken(*args: Any) -> Any:
+        with ThreadPoolExecutor(1) as others:
+            others.submit(on_own_connection, change, call).result()
+        return delays(*args)
+
+    monkeypatch.setattr(tallies, "delays", overtaken)
+    assert not rollups.count(DAY)
+    assert not counted()
+    monkeypatch.undo()
+    assert rollups.count(DAY)
+    assert rollups.first_wrong() is None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_count_does_not_stand_beside_a_change_that_is_not_committed_yet(
+    change: Callable[[Call], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = make_call(received_at=NOON)
+    changed, read = threading.Event(), threading.Event()
+
+    def change_slowly(call: Call) -> None:
+        with transaction.atomic():
+            change(call)
+            changed.set()
+            assert read.wait(timeout=10)
+
+    def read_beside_it(day: date) -> Any:
+        changing.append(others.submit(on_own_connection, change_slowly, call))
+        assert changed.wait(timeout=10)
+        found = fresh(day)
+        read.set()
+        return found
+
+    changing: list[Future[None]] = []
+    fresh = rollups._fresh
+    monkeypatch.setattr(rollups, "_fresh", read_beside_it)
+    with ThreadPoolExecutor(1) as others:
+        assert not rollups.count(DAY)
+    changing[0].result()
+    assert not counted()
+    monkeypatch.undo()
+    assert rollups.count(DAY)
+    assert rollups.first_wrong() is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_counts_of_a_day_at_once_come_to_the_same() -> None:
+    make_calls(20, received_at=NOON, rings_until=NOON)
+    assert at_once(4, lambda number: rollups.count(DAY)) == [True] * 4
+    assert calls_counted() == 20
+    assert rollups.first_wrong() is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_counts_are_right_however_they_meet_late_changes() -> None:
+    account = make_account()
+    calls = make_calls(30, account, received_at=NOON, rings_until=NOON)
+
+    def work(number: int) -> None:
+        if number == 0:
+            for _ in range(10):
+                rollups.count(DAY)
+        elif number == 1:
+            for _ in range(5):
+                another_team_for_many(calls[0])
+        else:
+            for call in calls[number::3]:
+                late_receipt(call)
+
+    at_once(5, work)
+    while not rollups.count(DAY):
+        pass
+    assert calls_counted(team=Account.objects.get(pk=account.pk).team_id) == 30
+    assert rollups.first_wrong() is None
+
+
+def on_own_connection(change: Callable[[Call], None], call: Call) -> None:
+    try:
+        change(call)
+    finally:
+        connections.close_all()
 
 
 # The command
