@@ -37,6 +37,13 @@ def empty_cache() -> Iterator[None]:
 
 
 @pytest.fixture
+def sqlite_alone() -> None:
+    """For what there is on SQLite only, and is to be seen in its file or its tables."""
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL has nothing of the kind")
+
+
+@pytest.fixture
 def own_data_folder(settings: Settings, tmp_path: Path) -> Path:
     """For a spool that no other test sees."""
     settings.DATA_DIR = tmp_path

@@ -38,7 +38,7 @@ def made() -> None:
 
 
 def what_happened(app: VendorApp) -> list[tuple[object, ...]]:
-    calls = Call.objects.filter(account__app=app).order_by("received_at")
+    calls = Call.objects.filter(account__app=app).order_by("received_at", "attempts")
     fields = "received_at", "account__wxid", "contact__nickname", "kind", "outcome", "claimed_by__username", "shown_at"
     return list(calls.values_list(*fields, "attempts__answered_at", "notes__text"))
 

@@ -354,7 +354,7 @@ def test_it_is_built_in_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = 1
     while index_some():
         steps += 1
-    assert steps == 7
+    assert steps == {"sqlite": 7, "postgresql": 4}[connection.vendor]  # so many rows each; an index each
 
 
 def test_with_nothing_new_there_is_nothing_to_do() -> None:

@@ -281,7 +281,7 @@ def test_numbers_that_ringdesk_wrote_are_numbers() -> None:
 @pytest.mark.parametrize("format", FORMATS)
 def test_characters_that_no_file_can_hold_are_replaced(format: str) -> None:
     account = make_account()
-    past_call(account, contact=make_contact(account.app, nickname="a\x00b\x07c\uffff"))
+    past_call(account, contact=make_contact(account.app, nickname="a\x01b\x07c\uffff"))
     assert exported(reader(), format)[1][1] == "a\ufffdb\ufffdc\ufffd"
 
 
@@ -692,8 +692,9 @@ def test_a_full_disk_fails_the_export_and_leaves_no_file(format: str) -> None:
     contact = make_contact(account.app, nickname="秀" * 200)
     make_calls(1000, account, contact=contact, received_at=timezone.now() - timedelta(hours=1))
     client = reader()
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # so that the database can still write, near its log's beginning
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # so that it can still write, near its log's beginning
     with room_for(200_000):
         export = ask(client, format)
     assert (export.state, export.failure, folder()) == ("failed", "disk", [])
