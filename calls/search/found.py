@@ -29,8 +29,7 @@ FEW_LISTS = 40  # accounts and people, each with a list of calls of its own
 def matching(calls: CallQuerySet, text: str) -> CallQuerySet:
     """Of these calls those with this text in the contact's nickname or wxid, the account's name or wxid, the call id, the
     name of who rejected it, what the vendor said, or a note. Upper and lower case are the same."""
-    search = _Search(text, FEW)
-    return index.within(calls, search.condition) if search.finds_few_calls else calls.filter(search.condition)
+    return _Search(text, FEW).matching(calls)
 
 
 def newest(calls: CallQuerySet, text: str, count: int) -> list[int]:
@@ -57,7 +56,7 @@ def count(calls: CallQuerySet, text: str, most: int) -> int | None:
     """
     search = _Search(text, FEW)
     if search.finds_few:  # in any order, so that none of them has to be sorted
-        return calls.order_by().filter(search.condition)[:most].count()
+        return search.matching(calls.order_by())[:most].count()
     found, rest = _look_at(calls.order_by("-received_at", "-id"), NEWEST, search.condition)
     return None if rest is not None else min(len(found), most)
 
@@ -78,11 +77,12 @@ class _Search:
     def condition(self) -> Q:
         """The same, as quick as it gets for all calls."""
         slow = [self._plain(source) for source, calls in self._calls.items() if calls is None]
-        return reduce(or_, slow, Q(pk__in=index.ids(self._few_calls)) | self._lists)
+        found: Q = index.among(self._few_calls)
+        return reduce(or_, slow, found | self._lists)
 
-    @property
-    def finds_few_calls(self) -> bool:
-        return not (self._accounts or self._people) and None not in self._calls.values()
+    def matching(self, calls: CallQuerySet) -> CallQuerySet:
+        few_calls = not (self._accounts or self._people) and None not in self._calls.values()
+        return index.within(calls, self.condition) if few_calls else calls.filter(self.condition)
 
     @property
     def finds_few(self) -> bool:
@@ -94,7 +94,7 @@ class _Search:
         """The newest of these calls, where few are found: of each list as many, which its index has in order."""
         lists = [Q(account=account) for account in self._accounts] + [Q(claimed_by=person) for person in self._people]
         if self._few_calls:
-            lists.append(Q(pk__in=index.ids(self._few_calls)))
+            lists.append(index.among(self._few_calls))
         places: set[tuple[datetime, int]] = set()
         for each in lists:
             in_order = index.within(calls, each).order_by("-received_at", "-id")
@@ -126,7 +126,7 @@ class _Search:
         rows = index.candidates(source, self._text, self._few)
         if rows is None:
             return None
-        found = source.containing(self._text).filter(**{"pk__in": index.ids(rows), f"{source.call}__isnull": False})
+        found = source.containing(self._text).filter(index.among(rows), **{f"{source.call}__isnull": False})
         calls = list(found.values_list(source.call, flat=True)[: self._few + 1])
         return calls if len(calls) <= self._few else None
 

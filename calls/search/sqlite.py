@@ -40,9 +40,9 @@ def candidates(source: Source, text: str, most: int) -> list[int] | None:
     return list(rows) if len(rows) <= most else None
 
 
-def ids(rows: Iterable[int]) -> RawSQL:
-    """For `pk__in`: thousands of ids as one parameter, which is faster than thousands of them, and they have a limit."""
-    return RawSQL("SELECT value FROM json_each(%s)", [json.dumps(sorted(rows))])
+def among(rows: Iterable[int]) -> Q:
+    """That a row is one of these. Thousands of ids are one parameter: that is faster, and the number of those is limited."""
+    return Q(pk__in=RawSQL("SELECT value FROM json_each(%s)", [json.dumps(sorted(rows))]))
 
 
 def within(calls: CallQuerySet, found: Q) -> CallQuerySet:
