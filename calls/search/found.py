@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models import BooleanField, ExpressionWrapper, OuterRef, Q, Subquery
 from django.db.models.lookups import IsNull
 
+from ..among import among
 from ..models.call import CallQuerySet
 from . import postgresql, sqlite
 from .sources import ACCOUNTS, CALLS, INDEXED, PEOPLE, Source
@@ -77,8 +78,7 @@ class _Search:
     def condition(self) -> Q:
         """The same, as quick as it gets for all calls."""
         slow = [self._plain(source) for source, calls in self._calls.items() if calls is None]
-        found: Q = index.among(self._few_calls)
-        return reduce(or_, slow, found | self._lists)
+        return reduce(or_, slow, among(self._few_calls) | self._lists)
 
     def matching(self, calls: CallQuerySet) -> CallQuerySet:
         few_calls = not (self._accounts or self._people) and None not in self._calls.values()
@@ -94,7 +94,7 @@ class _Search:
         """The newest of these calls, where few are found: of each list as many, which its index has in order."""
         lists = [Q(account=account) for account in self._accounts] + [Q(claimed_by=person) for person in self._people]
         if self._few_calls:
-            lists.append(index.among(self._few_calls))
+            lists.append(among(self._few_calls))
         places: set[tuple[datetime, int]] = set()
         for each in lists:
             in_order = index.within(calls, each).order_by("-received_at", "-id")
@@ -126,7 +126,7 @@ class _Search:
         rows = index.candidates(source, self._text, self._few)
         if rows is None:
             return None
-        found = source.containing(self._text).filter(index.among(rows), **{f"{source.call}__isnull": False})
+        found = source.containing(self._text).filter(among(rows), **{f"{source.call}__isnull": False})
         calls = list(found.values_list(source.call, flat=True)[: self._few + 1])
         return calls if len(calls) <= self._few else None
 

@@ -7,11 +7,9 @@ and knows nothing under three characters.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import F, Lookup, Q
+from django.db.models import Q
 
 from ..models.call import CallQuerySet
 from . import grams
@@ -27,11 +25,6 @@ def candidates(source: Source, text: str, most: int) -> list[int] | None:
     else:
         rows = _look_up(source, text, most + 1)
     return rows if len(rows) <= most else None
-
-
-def among(rows: Iterable[int]) -> Q:
-    """That a row is one of these."""
-    return Q(_AnyOf(F("pk"), sorted(rows)))
 
 
 def within(calls: CallQuerySet, found: Q) -> CallQuerySet:
@@ -66,18 +59,6 @@ def build() -> None:
     """Index all that isn't, at once."""
     while index_some():
         pass
-
-
-class _AnyOf(Lookup):
-    """Thousands of ids as one parameter: as so many parameters they take longer to be sent and read than to be found."""
-
-    prepare_rhs = False
-
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
-        if not self.rhs:
-            raise EmptyResultSet
-        row, params = self.process_lhs(compiler, connection)
-        return f"{row} = ANY(%s::bigint[])", (*params, self.rhs)
 
 
 def _look_up(source: Source, text: str, most: int) -> list[int]:

@@ -7,12 +7,10 @@ that changed, are searched directly.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
-from django.db.models.expressions import RawSQL
 
 from ..models import Call, ChangedText, IndexedUpTo
 from ..models.call import CallQuerySet
@@ -38,11 +36,6 @@ def candidates(source: Source, text: str, most: int) -> list[int] | None:
         )
         rows.update(row for (row,) in cursor.fetchall())
     return list(rows) if len(rows) <= most else None
-
-
-def among(rows: Iterable[int]) -> Q:
-    """That a row is one of these. Thousands of ids are one parameter: that is faster, and the number of those is limited."""
-    return Q(pk__in=RawSQL("SELECT value FROM json_each(%s)", [json.dumps(sorted(rows))]))
 
 
 def within(calls: CallQuerySet, found: Q) -> CallQuerySet:

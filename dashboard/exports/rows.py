@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
+from calls.among import among
 from calls.models import Account, Attempt, Call, Person
 from calls.models.call import RECEIPTS_WITHIN, CallQuerySet
 from calls.templatetags.ringdesk import thousands, zone_of
@@ -110,7 +111,7 @@ def _fetched(keys: list[int]) -> list[tuple[Any, ...]]:
     """The FIELDS of these calls, in this order."""
     now = timezone.now()
     is_open = Q(rings_until__gt=now) | Q(claimed_until__gt=now)
-    calls = Call.objects.filter(pk__in=keys).annotate(
+    calls = Call.objects.filter(among(keys)).annotate(
         received=_as_text("received_at"), open=ExpressionWrapper(is_open, output_field=BooleanField())
     )
     found = {call[0]: call for call in calls.values_list(*FIELDS)}
