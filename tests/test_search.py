@@ -26,6 +26,7 @@ from calls.search import found, sqlite
 from calls.vendor.notices import IncomingCall
 
 from .factory import make_account, make_app, make_attempt, make_call, make_calls, make_contact, make_person, make_team
+from .threads import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -355,6 +356,17 @@ def test_it_is_built_in_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     while index_some():
         steps += 1
     assert steps == {"sqlite": 7, "postgresql": 4}[connection.vendor]  # so many rows each; an index each
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_at_once_build_it_without_getting_into_each_others_way() -> None:
+    calls = make_calls(30)
+    Contact.objects.filter(pk=calls[0].contact_id).update(nickname="欧阳娜")
+    at_once(3, lambda number: search.rebuild() if number else index_all())
+    index_all()
+    with limits(1, 10_000, 40):
+        assert newest("欧阳") == [calls[0].pk]
+    assert not search.index_some()
 
 
 def test_with_nothing_new_there_is_nothing_to_do() -> None:

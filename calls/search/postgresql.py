@@ -6,7 +6,9 @@ and knows nothing under three characters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from django.db import connection
 from django.db.models import Q
@@ -14,6 +16,9 @@ from django.db.models import Q
 from ..models.call import CallQuerySet
 from . import grams
 from .sources import INDEXED, Source
+
+LOOKED_EVERY = 0.1  # seconds
+MAKING_AN_INDEX = 4_126_013_807  # the number of an advisory lock; any that nobody else has
 
 
 def candidates(source: Source, text: str, most: int) -> list[int] | None:
@@ -35,20 +40,22 @@ def within(calls: CallQuerySet, found: Q) -> CallQuerySet:
 def index_some() -> bool:
     """Make one of the indexes, if one is missing: over millions of rows it takes a minute or two, and nobody waits for it.
 
-    Returns: whether there is more to do.
+    Returns: whether there is more to do; not where somebody else is at it.
     """
-    usable = _usable_indexes()
-    missing = [source for source in INDEXED if _index_of(source) not in usable]
-    if missing:
-        _make_index(missing[0])
+    if not _missing():
+        return False
+    with _alone() as alone:
+        missing = _missing() if alone else []
+        if missing:
+            _make_index(missing[0])
     return len(missing) > 1
 
 
 def forget() -> None:
-    """Take the indexes away. All is searched directly until they are built anew."""
-    with connection.cursor() as cursor:
-        for source in INDEXED:
-            cursor.execute(f"DROP INDEX IF EXISTS {_index_of(source)}")
+    """Take the indexes away, unless somebody makes them anew just now. All is searched directly until they are built."""
+    with _alone() as alone:
+        for source in INDEXED if alone else ():
+            _drop_index(source)
 
 
 def leave_no_trace(sources: Iterable[Source]) -> None:
@@ -56,9 +63,10 @@ def leave_no_trace(sources: Iterable[Source]) -> None:
 
 
 def build() -> None:
-    """Index all that isn't, at once."""
-    while index_some():
-        pass
+    """Index all that isn't, at once, or wait until somebody else has."""
+    while _missing():
+        if not index_some():
+            time.sleep(LOOKED_EVERY)
 
 
 def _look_up(source: Source, text: str, most: int) -> list[int]:
@@ -83,16 +91,43 @@ def _usable_indexes() -> set[str]:
         return {name for (name,) in cursor.fetchall()}
 
 
-def _make_index(source: Source) -> None:
-    # In a transaction only tests do this.
-    without_waiting = "" if connection.in_atomic_block else "CONCURRENTLY"
+def _missing() -> list[Source]:
+    usable = _usable_indexes()
+    return [source for source in INDEXED if _index_of(source) not in usable]
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    """Whether nobody else makes an index, and then as long as this lasts. One that is being made is no usable one, and must
+    not be taken for one whose making was cut short."""
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP INDEX IF EXISTS {_index_of(source)}")  # one whose making was cut short can't be used
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [MAKING_AN_INDEX])
+        (alone,) = cursor.fetchone()
+        try:
+            yield alone
+        finally:
+            if alone:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [MAKING_AN_INDEX])
+
+
+def _make_index(source: Source) -> None:
+    _drop_index(source)  # one whose making was cut short can't be used
+    with connection.cursor() as cursor:
         cursor.execute(
-            f"CREATE INDEX {without_waiting} {_index_of(source)} ON {source.table}"
+            f"CREATE INDEX {_concurrently()} {_index_of(source)} ON {source.table}"
             f" USING gin (calls_pieces({_body_of(source)})) WHERE {_body_of(source)} <> ''"
         )
         cursor.execute(f"ANALYZE {source.table}")  # the planner needs to know how rare the pieces are
+
+
+def _drop_index(source: Source) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP INDEX {_concurrently()} IF EXISTS {_index_of(source)}")
+
+
+def _concurrently() -> str:
+    """Beside those who read and write. In a transaction, which can't do it, only tests do this."""
+    return "" if connection.in_atomic_block else "CONCURRENTLY"
 
 
 def _index_of(source: Source) -> str:
