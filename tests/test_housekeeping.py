@@ -55,15 +55,21 @@ def test_a_long_job_keeps_no_other_waiting() -> None:
 
 def test_sqlite_learns_of_tables_that_are_large_and_of_no_others() -> None:
     account = make_account()
+    forget_statistics()
     make_call(account)
     refresh_statistics()
     before = has_statistics()
     make_call(account, pk=MANY_CALLS)
     refresh_statistics()
     after = has_statistics()
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS sqlite_stat1")  # what it learnt here holds for no other test
+    forget_statistics()
     assert (before, after) == (False, True)
+
+
+def forget_statistics() -> None:
+    """What was learnt in one test holds for no other."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS sqlite_stat1")
 
 
 def has_statistics() -> bool:
