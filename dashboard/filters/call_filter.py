@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime
 from functools import reduce
+from itertools import islice
 from operator import or_
 from typing import Any
 from urllib.parse import urlencode
@@ -25,6 +26,7 @@ from calls.models.person import Sight
 from .form import CallForm, DateInput, Period, WholeNumberFilter, capitalised
 
 WITHOUT_TEAM = "none"
+PARTS_AT_ONCE = 8
 MOST_COUNTED = 10_000  # calls; of more it is said that there are more
 
 Place = tuple[datetime, int]  # of a call in the list: when it was received, and its id
@@ -165,7 +167,8 @@ class CallFilter(filters.FilterSet):
     def _newest_ids(self, calls: CallQuerySet, number: int) -> list[int]:
         if self._text:
             return search.newest(calls, self._text, number)
-        return list(calls.order_by("-received_at", "-id").values_list("pk", flat=True)[:number])
+        places = calls.order_by("-received_at", "-id").values_list("received_at", "pk")
+        return [pk for _received_at, pk in places[:number]]
 
     def _count(self, calls: CallQuerySet, most: int) -> int | None:
         return search.count(calls, self._text, most) if self._text else calls.order_by()[:most].count()
@@ -201,8 +204,18 @@ class CallFilter(filters.FilterSet):
             calls = self._besides_text(self.queryset)
             yield calls.before(*before) if before else calls
             return
+        parts = self._parts(before)
+        if self._text:  # which each part is searched for by itself
+            yield from parts
+        # Otherwise asking would take longer than finding.
+        while some := list(islice(parts, PARTS_AT_ONCE)):
+            first, *others = (part.order_by().values("received_at", "pk") for part in some)
+            together: Any = first.union(*others, all=True) if others else first
+            yield together
+
+    def _parts(self, before: Place | None) -> Iterator[CallQuerySet]:
         calls = self._besides_text_and_days(self.queryset)
-        for begin, end in reversed(self.form.parts):
+        for begin, end in reversed(self.form.parts or []):
             part = calls.filter(received_at__gte=begin, received_at__lt=end)
             if before is None or end <= before[0]:
                 yield part
