@@ -124,6 +124,7 @@ def erase(contact: Contact) -> Erased:
     _delete_export_files(erased)
     while not _erase_some_calls(contact, names, erased):
         pass
+    _delete_export_files(erased)  # those that were begun meanwhile
     search.leave_no_trace(Contact, Note, *([Attempt] if erased.answers else []))
     _empty_log()
     publish.boards_changed()

@@ -347,6 +347,22 @@ def test_files_that_were_exported_are_deleted_and_what_is_under_way_is_given_up(
     assert (own_data_folder / "secret_key").exists()
 
 
+def test_an_export_that_is_begun_meanwhile_is_deleted_too(
+    contact: Contact, agent: Person, own_data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = own_data_folder / "exports"
+    erase_some = contact_data._erase_some_calls
+
+    def after_an_export(*arguments: Any) -> bool:
+        folder.mkdir(exist_ok=True)
+        (folder / "begun.csv").write_text(NICKNAME)
+        return erase_some(*arguments)
+
+    monkeypatch.setattr(contact_data, "_erase_some_calls", after_an_export)
+    erase(contact)
+    assert list(folder.iterdir()) == []
+
+
 def test_the_number_of_an_erased_contact_is_in_no_saved_view_any_more(contact: Contact, agent: Person) -> None:
     SavedView.objects.create(owner=agent, name="the daily caller", query=f"contact={contact.pk}")
     assert erase(contact).views == 1
