@@ -41,9 +41,13 @@ def put_on_record(person: Person, format: str, query: str, file: str = "") -> Ex
 
 
 def at_once(export: Export) -> Iterator[bytes]:
-    """The file, part by part, made while it is taken; empty parts where there is none yet."""
-    with Record(export) as record, files.working_folder(export) as folder:
-        yield from _parts(record, folder)
+    """The file, part by part, made while it is taken; empty parts where there is none yet.
+
+    From here on the export is told to be alive, also while it waits for its turn; so what is returned has to be closed.
+    """
+    parts = _made_while_taken(export)
+    next(parts)
+    return parts
 
 
 def in_background(person: Person, format: str, query: str) -> Export:
@@ -54,6 +58,13 @@ def in_background(person: Person, format: str, query: str) -> Export:
     export = put_on_record(person, format, query, files.new_name(format))
     threading.Thread(target=_make, args=[export], name=f"export-{export.pk}", daemon=True).start()
     return export
+
+
+def _made_while_taken(export: Export) -> Iterator[bytes]:
+    with Record(export) as record:
+        yield b""  # for whoever began it
+        with files.working_folder(export) as folder:
+            yield from _parts(record, folder)
 
 
 def _make(export: Export) -> None:

@@ -554,6 +554,23 @@ def test_a_download_is_on_record(format: str) -> None:
     assert (export.rows, export.file, export.finished_at is not None) == (1, "", True)
 
 
+def test_a_download_that_waits_for_its_turn_is_not_given_up_for_lost() -> None:
+    past_call()
+    response = reader().get("/history/export.csv")
+    Export.objects.update(alive_at=timezone.now() - timedelta(seconds=11))
+    eventually(lambda: not Export.objects.filter(alive_at__lt=timezone.now() - timedelta(seconds=10)).exists())
+    tidying.tidy_exports()
+    assert len(tables.in_csv(taken(response))) == 2
+    assert Export.objects.get().state == "done"
+
+
+def test_a_client_that_goes_away_before_its_turn_ends_the_export() -> None:
+    export = make_export(make_person(password=None, role=Role.SUPERVISOR))
+    Streamed(making.at_once(export)).close()
+    export.refresh_from_db()
+    assert (export.state, folder()) == ("cancelled", [])
+
+
 def test_a_client_that_goes_away_ends_the_export(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export_rows, "CHUNK", 10)
     monkeypatch.setattr(streaming, "AT_ONCE", 2)
