@@ -8,7 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from calls.models import Call, Person
@@ -286,6 +288,15 @@ def test_calls_that_came_since_are_announced() -> None:
 def test_the_table_knows_the_newest_call() -> None:
     call = past_call()
     assert f"since={call.pk}" in text_of(supervisor().get("/history/"))
+
+
+def test_the_newest_call_is_found_without_sorting_all_whatever_the_database_knows_of_its_indexes() -> None:
+    past_call()
+    client = supervisor()
+    with CaptureQueriesContext(connection) as asked:
+        client.get("/history/")
+    assert [query["sql"] for query in asked if 'MAX("calls_call"."id")' in query["sql"]] != []
+    assert [query["sql"] for query in asked if query["sql"].endswith("DESC LIMIT 1") and "calls_call" in query["sql"]] == []
 
 
 def test_only_new_calls_that_fit_are_announced_and_the_link_keeps_the_filters() -> None:
