@@ -135,6 +135,7 @@ def test_a_row_opens_the_call_and_a_note_on_it_outlives_what_happens_meanwhile(
     expect(page.locator(".timeline .noted")).to_contain_text(f"{first} noted:")
     expect(page.locator("#write textarea")).to_have_value("")
     expect(page.locator("#write button")).to_be_focused()
+    expect(page.locator("#write")).not_to_have_class(re.compile("htmx-added"))  # the new form is not htmx's before
     page.keyboard.press("Enter")
     expect(page.locator("#write .said.error")).to_have_text("The note is empty. Write something first.")
     expect(page.locator("#write button")).to_be_focused()
