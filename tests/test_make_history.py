@@ -103,7 +103,7 @@ def test_more_come_in_office_hours_than_at_night_and_on_weekends() -> None:
     local = [at.astimezone(notices.BEIJING) for at in Call.objects.values_list("received_at", flat=True)]
     hours, weekdays = Counter(at.hour for at in local), Counter(at.isoweekday() for at in local)
     assert hours[10] > 10 * hours[3]
-    assert hours[12] < 0.8 * hours[10]  # lunch
+    assert hours[12] < 0.6 * hours[10]  # lunch, whatever the minute is at which the history ends
     assert weekdays[7] < 0.7 * weekdays[3]
 
 

@@ -30,19 +30,21 @@ class Hour:
 
 def hours(calls: int, begin: datetime, end: datetime, rng: Random) -> Iterator[Hour]:
     """So many calls between two moments, an hour after the other."""
-    starts = [begin + HOUR * number for number in range(-((begin - end) // HOUR))]
+    first = begin.replace(minute=0, second=0, microsecond=0)  # hours as clocks have them
+    starts = [max(begin, first + HOUR * number) for number in range(-((first - end) // HOUR))]
+    ends = [*starts[1:], end]
     whims: dict[date, float] = {}  # no day is quite like another
     weights = []
-    for start in starts:
-        share = min(HOUR, end - start) / HOUR
+    for start, its_end in zip(starts, ends, strict=True):
+        share = (its_end - start) / HOUR
         whim = whims.setdefault(start.astimezone(BEIJING).date(), rng.uniform(0.85, 1.15))
         weights.append(_usual(start) * (AT_FIRST + (1 - AT_FIRST) * (start - begin) / (end - begin)) * whim * share)
     each, expected, came = calls / sum(weights), 0.0, 0
-    for start, weight in zip(starts, weights, strict=True):
+    for start, its_end, weight in zip(starts, ends, weights, strict=True):
         expected += weight * each
         number = calls - came if start is starts[-1] else round(expected) - came
         came += number
-        seconds = min(HOUR, end - start).total_seconds()
+        seconds = (its_end - start).total_seconds()
         moments = [start + timedelta(seconds=later) for later in sorted(rng.random() * seconds for _ in range(number))]
         yield Hour(moments, start.astimezone(BEIJING).hour in OFFICE_HOURS)
 
