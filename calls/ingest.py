@@ -9,9 +9,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from asgiref.sync import sync_to_async
 from django.db import connection
@@ -36,22 +35,30 @@ APPS_REREAD_EVERY = 1.0  # seconds
 UNKNOWN_LOOKED_FOR_EVERY = 0.1  # seconds
 
 Result = Callback.Result
-ACCEPTED = (200, b'{"errcode": 0}')
-OF_THE_BUDGET = (200, 503)  # what else is refused can't be told from a stranger's, and brings nothing
+OF_THE_BUDGET = (Result.READ, Result.UNREADABLE, Result.NOT_STORED)  # a stranger can't cause what else is refused
+
+
+def _answer(status: int, body: bytes, *headers: tuple[bytes, bytes]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """An answer as ASGI's two messages, made once."""
+    length = (b"content-length", str(len(body)).encode())
+    start = {"status": status, "headers": [(b"content-type", b"application/json"), length, *headers]}
+    return {"type": "http.response.start"} | start, {"type": "http.response.body", "body": body}
+
+
 ANSWERS = {
-    Result.UNKNOWN: (404, b'{"errcode": 404, "message": "unknown callback address"}'),
-    Result.NOT_ADMITTED: (403, b'{"errcode": 403, "message": "this address is not on the allowlist"}'),
-    Result.WRONG_METHOD: (405, b'{"errcode": 405, "message": "callbacks are sent by POST"}'),
-    Result.TOO_LARGE: (413, b'{"errcode": 413, "message": "the body is over 1 MiB"}'),
-    Result.NOT_STORED: (503, b'{"errcode": 503, "message": "could not be stored in time"}'),
+    Result.READ: _answer(200, b'{"errcode": 0}'),
+    Result.UNREADABLE: _answer(200, b'{"errcode": 0}'),
+    Result.UNKNOWN: _answer(404, b'{"errcode": 404, "message": "unknown callback address"}'),
+    Result.NOT_ADMITTED: _answer(403, b'{"errcode": 403, "message": "this address is not on the allowlist"}'),
+    Result.WRONG_METHOD: _answer(405, b'{"errcode": 405, "message": "callbacks are sent by POST"}', (b"allow", b"POST")),
+    Result.TOO_LARGE: _answer(413, b'{"errcode": 413, "message": "the body is over 1 MiB"}'),
+    Result.NOT_STORED: _answer(503, b'{"errcode": 503, "message": "could not be stored in time"}'),
 }
 
 
-@dataclass(frozen=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A request to a callback address."""
 
-    sender: Sender | None  # None: nobody has this address
     address: str
     received_at: datetime  # UTC
     seconds: Callable[[], float]  # since it came
@@ -82,58 +89,52 @@ class Ingest:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         seconds, received_at = self._stalls.watch(), datetime.now(UTC)
-        sender = await self._sender(scope["path"][len(PREFIX) :].rstrip("/"))
-        arrival = Arrival(sender, scope["client"][0][:LONGEST_ADDRESS] if scope.get("client") else "", received_at, seconds)
-        status, body = await self._answer(arrival, scope, receive)
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        if status == 405:
-            headers.append((b"allow", b"POST"))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-        if sender and status in OF_THE_BUDGET:
-            self._intake.ledger.note_answer(sender.app.pk, received_at, seconds())
-            metrics.CALLBACK_SECONDS.observe(seconds())
+        secret = scope["path"][len(PREFIX) :].rstrip("/")
+        sender = self._senders.get(secret) or await self._look_for(secret)
+        arrival = Arrival(scope["client"][0][:LONGEST_ADDRESS] if scope.get("client") else "", received_at, seconds)
+        result = await self._take_in(sender, arrival, scope, receive) if sender else Result.UNKNOWN
+        start, body = ANSWERS[result]
+        await send(start)
+        await send(body)
+        metrics.callbacks(result).inc()
+        if result not in OF_THE_BUDGET:
+            self._note_refused(result, sender, arrival)
+        elif sender:
+            taken = seconds()
+            self._intake.ledger.note_answer(sender.app.id, received_at, taken)
+            metrics.CALLBACK_SECONDS.observe(taken)
 
-    async def _answer(self, arrival: Arrival, scope: Scope, receive: Receive) -> tuple[int, bytes]:
-        """What is answered, once whatever has to be stored is stored."""
-        sender = arrival.sender
-        if sender is None:
-            return self._refuse(Result.UNKNOWN, arrival)
+    async def _take_in(self, sender: Sender, arrival: Arrival, scope: Scope, receive: Receive) -> Result:
+        """Once this returns, whatever has to be stored is stored."""
         if not sender.app.admits(arrival.address):
-            return self._refuse(Result.NOT_ADMITTED, arrival)
+            return Result.NOT_ADMITTED
         if scope["method"] != "POST":
-            return self._refuse(Result.WRONG_METHOD, arrival)
+            return Result.WRONG_METHOD
         body = await _whole_body(scope, receive)
         if body is None:
-            return self._refuse(Result.TOO_LARGE, arrival)
+            return Result.TOO_LARGE
         opened = await sender.open_aside(body, arrival.received_at)
-        names = (sender.app.name, sender.app.app_id)
-        letter = Letter(sender.app.pk, names, arrival.received_at, arrival.address, body)
+        letter = Letter(sender.app.id, sender.names, arrival.received_at, arrival.address, body)
         try:
             await self._intake.take_in(letter, opened, arrival.seconds)
         except NotStored:  # put on record by the intake, once it is known what became of it
-            metrics.CALLBACKS.labels(Result.NOT_STORED.value).inc()
-            return ANSWERS[Result.NOT_STORED]
+            return Result.NOT_STORED
         for kind, count in opened.types.items():
-            metrics.NOTICES.labels(kind).inc(count)
-        metrics.CALLBACKS.labels("unreadable" if opened.batch.unread else "read").inc()
-        return ACCEPTED
+            metrics.notices(kind).inc(count)
+        return Result.UNREADABLE if opened.batch.unread else Result.READ
 
-    def _refuse(self, result: Result, arrival: Arrival) -> tuple[int, bytes]:
-        app_id = arrival.sender.app.pk if arrival.sender else None
-        metrics.CALLBACKS.labels(result.value).inc()
+    def _note_refused(self, result: Result, sender: Sender | None, arrival: Arrival) -> None:
+        app_id = sender.app.id if sender else None
         self._intake.ledger.note(Fate(result, arrival.received_at, arrival.address, app_id, seconds=arrival.seconds()))
-        return ANSWERS[result]
 
-    async def _sender(self, secret: str) -> Sender | None:
-        """Whose callback address holds this secret. One that isn't known may be new, and is looked for: at a pace that
-        guesses can't set, since all that wait share one look."""
-        if secret not in self._senders:
-            asked_at = time.monotonic()
-            async with self._looking:
-                if self._reread_at < asked_at:
-                    await asyncio.sleep(self._reread_at + UNKNOWN_LOOKED_FOR_EVERY - asked_at)
-                    await self._reread_apps()
+    async def _look_for(self, secret: str) -> Sender | None:
+        """Whose callback address holds a secret that isn't known. It may be new, and is looked for: at a pace that guesses
+        can't set, since all that wait share one look."""
+        asked_at = time.monotonic()
+        async with self._looking:
+            if self._reread_at < asked_at:
+                await asyncio.sleep(self._reread_at + UNKNOWN_LOOKED_FOR_EVERY - asked_at)
+                await self._reread_apps()
         return self._senders.get(secret)
 
     async def _sender_to(self, app_id: int) -> Sender | None:

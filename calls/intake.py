@@ -7,9 +7,10 @@ import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from typing import NamedTuple
 
 from cryptography.fernet import InvalidToken
 from django.conf import settings
@@ -42,8 +43,7 @@ class AnotherKey(Exception):
     """The spool holds callbacks that were encrypted under another SECRET_KEY; the text says what to do."""
 
 
-@dataclass(frozen=True)
-class Letter:
+class Letter(NamedTuple):
     """A callback as it came: all that is needed to take it in later."""
 
     app_id: int
@@ -221,7 +221,7 @@ class Intake:
         why = f"it could not be stored: {type(error).__name__}"
         kept = Batch(letter.app_id, letter.received_at, 0, unread=letter.body, unread_reason=why)
         if 0 < len(opened.samples) < notices.SAMPLES:  # these are all of its notices of calls: then no chat is kept
-            kept = replace(kept, unread=json.dumps(opened.samples).encode(), unread_opened=True)
+            kept = kept._replace(unread=json.dumps(opened.samples).encode(), unread_opened=True)
         try:
             return await self._writer.submit(kept)
         except Exception as again:
@@ -376,13 +376,12 @@ class Intake:
 
 def fate_of(letter: Letter, opened: Opened) -> Fate:
     """What can be said of a callback before anything is stored."""
-    types = opened.types
     return Fate(
         Callback.Result.READ,
         letter.received_at,
         letter.address,
         letter.app_id,
-        chats=types[notices.CHAT],
-        others=types.total() - types[notices.CHAT] - types[notices.CALL],
+        chats=opened.chats,
+        others=opened.others,
         reason=opened.batch.unread_reason,
     )

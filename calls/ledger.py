@@ -10,8 +10,9 @@ import asyncio
 import json
 import logging
 import time
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 WRITTEN_EVERY = 1.0  # seconds
 TIDIED_EVERY = timedelta(minutes=10)
+MINUTE = timedelta(minutes=1)
+WITHIN = (*RANGES, SLOWEST)
 ROWS_AT_ONCE = 500  # callbacks with a row of their own in one second; more of them are gathered like the others
 SAMPLES_AT_ONCE = 20
 ROWS_KEPT_WAITING = 5000  # while the database is away
@@ -47,7 +50,7 @@ _Account: TypeAlias = tuple[int, str, datetime]  # app, wxid, and the hour
 COUNTS = ("callbacks", "calls", "duplicates", "ends", "chats", "others")
 
 
-@dataclass
+@dataclass(slots=True)
 class Fate:
     """What became of one callback. The names are those of `Callback`."""
 
@@ -82,24 +85,35 @@ class _Kind(NamedTuple):
     spooled: bool
 
 
-@dataclass
+@dataclass(slots=True)
 class _Sum:
-    """What the callbacks of one kind come to."""
+    """What the callbacks of one kind come to. The counts have the names of COUNTS."""
 
     received_at: datetime  # of the first
-    milliseconds: int = 0  # of the slowest
-    counts: Counter[str] = field(default_factory=Counter)  # by the names of COUNTS
+    seconds: float = 0.0  # of the slowest
+    callbacks: int = 0
+    calls: int = 0
+    duplicates: int = 0
+    ends: int = 0
+    chats: int = 0
+    others: int = 0
 
     def add(self, fate: Fate) -> None:
-        self.milliseconds = max(self.milliseconds, _milliseconds(fate.seconds) or 0)
-        self.counts["callbacks"] += 1
-        for name in COUNTS[1:]:
-            self.counts[name] += getattr(fate, name)
+        """Written out, since every chat message passes here."""
+        if fate.seconds and fate.seconds > self.seconds:
+            self.seconds = fate.seconds
+        self.callbacks += 1
+        self.calls += fate.calls
+        self.duplicates += fate.duplicates
+        self.ends += fate.ends
+        self.chats += fate.chats
+        self.others += fate.others
 
     def add_all(self, other: _Sum) -> None:
         self.received_at = min(self.received_at, other.received_at)
-        self.milliseconds = max(self.milliseconds, other.milliseconds)
-        self.counts.update(other.counts)
+        self.seconds = max(self.seconds, other.seconds)
+        for name in COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 @dataclass
@@ -119,7 +133,7 @@ class _Page:
         if fate.stands_alone and len(self.rows) < ROWS_AT_ONCE:
             self.rows.append(fate)
             return
-        minute = fate.received_at.replace(second=0, microsecond=0)
+        minute = slot_of(fate.received_at, MINUTE)
         kind = _Kind(minute, fate.app_id, fate.address, fate.result, fate.reason, fate.spooled)
         self._sum_of(kind, fate.received_at).add(fate)
 
@@ -139,7 +153,9 @@ class _Page:
         self.samples = (earlier.samples + self.samples)[:SAMPLES_AT_ONCE]
 
     def _sum_of(self, kind: _Kind, received_at: datetime) -> _Sum:
-        if kind not in self.gathered and len(self.gathered) >= KINDS_A_MINUTE:
+        if (known := self.gathered.get(kind)) is not None:
+            return known
+        if len(self.gathered) >= KINDS_A_MINUTE:
             kind = kind._replace(address="", reason="")
         return self.gathered.setdefault(kind, _Sum(received_at))
 
@@ -169,10 +185,10 @@ class Ledger:
 
     def note_answer(self, app_id: int, received_at: datetime, seconds: float) -> None:
         """How long the vendor waited for an answer."""
-        within = next((limit for limit in RANGES if seconds * 1000 <= limit), SLOWEST)
+        within = WITHIN[bisect_left(RANGES, seconds * 1000)]
         self._page.times[app_id, slot_of(received_at, AnswerTime.SLOT), within] += 1
 
-    def note_notices(self, app_id: int, received_at: datetime, accounts: Counter[str], samples: list[Any]) -> None:
+    def note_notices(self, app_id: int, received_at: datetime, accounts: Mapping[str, int], samples: Sequence[Any]) -> None:
         """Which accounts a callback's notices concerned; and its notices of calls, for whoever maps them."""
         if accounts:
             hour = slot_of(received_at, AccountTraffic.SLOT)
@@ -248,9 +264,10 @@ class _Book:
     def _gather(self, kind: _Kind, its_sum: _Sum) -> None:
         if kind not in self._rows and sum(other.minute == kind.minute for other in self._rows) >= KINDS_A_MINUTE:
             kind = kind._replace(address="", reason="")
-        counts = {name: its_sum.counts[name] for name in COUNTS}
+        counts = {name: getattr(its_sum, name) for name in COUNTS}
         more = {name: F(name) + count for name, count in counts.items()}
-        slowest = Greatest("milliseconds", its_sum.milliseconds)
+        milliseconds = round(its_sum.seconds * 1000)
+        slowest = Greatest("milliseconds", milliseconds)
         known = self._rows.get(kind)
         if known and Callback.objects.filter(pk=known).update(milliseconds=slowest, **more):
             return
@@ -261,7 +278,7 @@ class _Book:
             result=kind.result,
             reason=kind.reason,
             spooled=kind.spooled,
-            milliseconds=its_sum.milliseconds,
+            milliseconds=milliseconds,
             **counts,
         )
         self._rows[kind] = row.pk

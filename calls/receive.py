@@ -21,8 +21,7 @@ logger = logging.getLogger(__name__)
 REMEMBERED = 100_000
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """What one callback brought that has to be stored."""
 
     app_id: int

@@ -20,7 +20,6 @@ from django.utils import timezone
 from .models import Callback, Contact, Person, UnreadBody, VendorApp
 from .receive import Batch, Receipt, Reception
 from .senders import Opened, Sender
-from .vendor import notices
 from .vendor.notices import IncomingCall
 
 logger = logging.getLogger(__name__)
@@ -125,8 +124,8 @@ def _piece_of(body: UnreadBody) -> _Piece:
     """Raises: InvalidToken; ValueError where the app's key is no key; whatever else reading it raises, deep as it may be."""
     sender, content, at = Sender.of(body.app), body.content, body.received_at
     opened = sender.read(json.loads(content), at) if body.opened else sender.open(content, at)
-    batch = replace(opened.batch, ring_seconds=0, calls=_without_old_names(opened.batch))
-    return _Piece(body, content, replace(opened, batch=batch))
+    batch = opened.batch._replace(ring_seconds=0, calls=_without_old_names(opened.batch))
+    return _Piece(body, content, opened._replace(batch=batch))
 
 
 def _without_old_names(batch: Batch) -> list[IncomingCall]:
@@ -197,11 +196,10 @@ def _note(piece: _Piece, receipt: Receipt, person: Person) -> None:
         replayed_at=timezone.now(),
         replayed_by=person,
     )
-    types = piece.opened.types
     rows.filter(pk__in=piece.rows[:1]).update(
         calls=F("calls") + len(receipt.stored),
         duplicates=F("duplicates") + receipt.duplicates,
         ends=F("ends") + len(receipt.ended),
-        chats=F("chats") + types[notices.CHAT],
-        others=F("others") + types.total() - types[notices.CHAT] - types[notices.CALL],
+        chats=F("chats") + piece.opened.chats,
+        others=F("others") + piece.opened.others,
     )

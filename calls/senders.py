@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
@@ -22,14 +23,22 @@ logger = logging.getLogger(__name__)
 LARGE_BODY = 64 * 1024  # bytes
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(NamedTuple):
     """What a callback's body brought, as far as it could be read."""
 
     batch: Batch
-    types: Counter[str] = field(default_factory=Counter)  # notices by type
-    accounts: Counter[str] = field(default_factory=Counter)  # notices by account
-    samples: list[Any] = field(default_factory=list)  # notices of calls, as they came
+    types: Mapping[str, int] = MappingProxyType({})  # notices by type
+    accounts: Mapping[str, int] = MappingProxyType({})  # notices by account
+    samples: Sequence[Any] = ()  # notices of calls, as they came
+
+    @property
+    def chats(self) -> int:
+        return self.types.get(notices.CHAT, 0)
+
+    @property
+    def others(self) -> int:
+        """Notices that are neither chat messages nor calls."""
+        return sum(self.types.values()) - self.chats - self.types.get(notices.CALL, 0)
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,11 @@ class Sender:
     app: VendorApp
     key: bytes
     mapping: notices.Mapping
+
+    @cached_property
+    def names(self) -> tuple[str, str]:
+        """By which it is known again: ours, and the vendor's app_id."""
+        return self.app.name, self.app.app_id
 
     @classmethod
     def of(cls, app: VendorApp) -> Sender:
@@ -67,7 +81,7 @@ class Sender:
             why = "; ".join(dict.fromkeys(reading.reasons))
             logger.warning("%d notices to %s made no sense and are kept: %s", len(reading.unread), app.name, why)
             unread = json.dumps(reading.unread, ensure_ascii=False).encode("utf-8", "surrogatepass")
-            batch = replace(batch, unread=unread, unread_opened=True, unread_reason=why)
+            batch = batch._replace(unread=unread, unread_opened=True, unread_reason=why)
         return Opened(batch, reading.types, reading.accounts, reading.samples)
 
     async def open_aside(self, body: bytes, received_at: datetime) -> Opened:

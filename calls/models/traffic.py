@@ -16,12 +16,13 @@ KEPT_FOR = timedelta(days=35)  # what is normal is learnt from the last weeks
 RANGES = (1, 2, 5, 10, 20, 50, 100, 250, 500, 1000)
 SLOWEST = 32767
 
+MIDNIGHT = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def slot_of(at: datetime, length: timedelta) -> datetime:
-    """The beginning of the stretch of this length that a moment lies in, counted from midnight UTC."""
+    """The beginning of the stretch of this length, a fraction of a day, that a moment lies in; in UTC."""
     at = at.astimezone(UTC)
-    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight + (at - midnight) // length * length
+    return at - (at - MIDNIGHT) % length
 
 
 class AnswerTime(models.Model):

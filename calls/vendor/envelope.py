@@ -8,15 +8,19 @@ ciphertext travels isn't said, so each form that is possible is tried; only the 
 import base64
 import binascii
 import codecs
+import contextlib
 import json
 import re
+import threading
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Literal
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
 PADDED_TO = 32  # bytes
 AES_BLOCK = 16  # bytes
+KEYS_REMEMBERED = 100
 LONGEST_NUMBER = 640  # digits; so many int() always takes
 
 Form = Literal["base64", "json-string", "json-object", "raw", "plain"]
@@ -93,6 +97,9 @@ def _ciphertexts(body: bytes) -> Iterator[bytes]:
 
 def _from_base64(text: bytes) -> bytes | None:
     """Decoded, where it is base64 (either alphabet, padded or not, broken into lines or not) of whole AES blocks."""
+    with contextlib.suppress(binascii.Error):  # first as it nearly always comes
+        decoded = binascii.a2b_base64(text, strict_mode=True)
+        return decoded if decoded and len(decoded) % AES_BLOCK == 0 else None
     text = _BLANKS.sub(b"", text.removeprefix(codecs.BOM_UTF8))
     if not _BASE64.fullmatch(text):
         return None
@@ -106,12 +113,30 @@ def _from_base64(text: bytes) -> bytes | None:
 
 def _decrypted(ciphertext: bytes, key: bytes) -> bytes | None:
     """The plaintext; None where the padding shows that key or ciphertext is wrong."""
-    decryptor = Cipher(algorithms.AES(key), modes.CBC(key[:AES_BLOCK])).decryptor()
-    padded = decryptor.update(ciphertext) + decryptor.finalize()
+    padded = _decryptors.of(key).update(key[:AES_BLOCK] + ciphertext)[AES_BLOCK:]
     count = padded[-1]
     if not 1 <= count <= PADDED_TO or not padded.endswith(bytes([count]) * count):
         return None
     return padded[:-count]
+
+
+class _Decryptors(threading.local):
+    """One for each key and thread, used again and again, since to make one takes longer than to decrypt a chat message.
+
+    In CBC a block of plaintext depends on the block of ciphertext before it and on nothing earlier (NIST SP 800-38A, 6.2).
+    So with the IV as the first block of ciphertext the rest comes out right, whatever was decrypted before; the first block
+    doesn't, and is dropped.
+    """
+
+    def __init__(self) -> None:
+        self.of = lru_cache(KEYS_REMEMBERED)(_decryptor)
+
+
+def _decryptor(key: bytes) -> CipherContext:
+    return Cipher(algorithms.AES(key), modes.CBC(bytes(AES_BLOCK))).decryptor()
+
+
+_decryptors = _Decryptors()
 
 
 def _json(text: bytes) -> Any:
@@ -121,9 +146,16 @@ def _json(text: bytes) -> Any:
     bytes are replaced, and control characters taken.
     """
     try:
-        return _decoder.decode(text.decode("utf-8-sig", "replace"))
+        return _decoder.decode(_text(text))
     except (ValueError, RecursionError):
         return None
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.removeprefix(codecs.BOM_UTF8).decode()
+    except UnicodeDecodeError:
+        return content.decode("utf-8-sig", "replace")
 
 
 def _whole_number(digits: str) -> int | str:

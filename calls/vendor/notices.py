@@ -5,12 +5,13 @@ stands is a setting (see VendorApp).
 """
 
 import json
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from itertools import chain, islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from .envelope import Unreadable
 
@@ -73,14 +74,18 @@ class EndedCall:
     voipid: str
 
 
-@dataclass
+Counts: TypeAlias = defaultdict[str, int]  # as a Counter, but quicker to make; each callback needs some
+_counts = partial(defaultdict[str, int], int)
+
+
+@dataclass(slots=True)
 class Reading:
     """What one callback's notices came to."""
 
     calls: list[IncomingCall] = field(default_factory=list)
     ends: list[EndedCall] = field(default_factory=list)
-    types: Counter[str] = field(default_factory=Counter)  # notices by type; unknown types as "other"
-    accounts: Counter[str] = field(default_factory=Counter)  # notices by the account that they concern, where they say it
+    types: Counts = field(default_factory=_counts)  # notices by type; unknown types as "other"
+    accounts: Counts = field(default_factory=_counts)  # notices by the account that they concern, where they say it
     samples: list[Any] = field(default_factory=list)  # the first notices of calls as they came, one item each
     unread: list[Any] = field(
         default_factory=list
