@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 # Accounts and contacts whose ids are kept at hand; past this many, they are looked up anew.
 REMEMBERED = 100_000
+
+ROWS_AT_ONCE = 500  # calls in one statement; databases bound the values that one may have
 
 
 class Batch(NamedTuple):
@@ -52,13 +54,31 @@ class _Known(NamedTuple):
     avatar: str
 
 
+class _New(NamedTuple):
+    """A call that may have to be stored."""
+
+    row: tuple[Any, ...]  # as `_inserted` takes it
+    raw: str  # the notice that it was read from
+    received_at: datetime
+    receipt: Receipt
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Account and call id, by which the database knows whether it has it."""
+        return self.row[:2]
+
+    @property
+    def stored_moment(self) -> Any:
+        """When it was received, as the database stores it."""
+        return self.row[4]
+
+
 class Reception:
     """Stores batches and has the new calls shown. Used by one thread: it remembers ids of accounts and contacts."""
 
     def __init__(self) -> None:
         self._accounts: dict[tuple[int, str], int] = {}
         self._contacts: dict[tuple[int, str], _Known] = {}
-        self._notices: list[tuple[int, str | datetime | None, str]] = []  # of the group's new calls, as rows of their table
 
     def take_in(self, batches: Sequence[Batch]) -> list[Receipt]:
         """Store all of the batches or none, then publish what is new, once it is committed.
@@ -67,73 +87,63 @@ class Reception:
         """
         try:
             with transaction.atomic():
-                receipts = [self._store(batch) for batch in batches]
-                self._keep_notices()
+                receipts = self._store(batches)
         except Exception:
             self._accounts.clear()
             self._contacts.clear()
             raise
-        finally:
-            self._notices.clear()
         changed = [pk for receipt in receipts for pk in (*receipt.stored, *receipt.ended)]
         transaction.on_commit(partial(publish.calls_changed, changed))
         return receipts
 
-    def _store(self, batch: Batch) -> Receipt:
-        receipt = Receipt()
-        for call in batch.calls:
-            pk = self._insert(call, batch)
-            if pk is None:
-                receipt.duplicates += 1
-            else:
-                receipt.stored.append(pk)
-                if call.raw:
-                    self._notices.append((pk, connection.ops.adapt_datetimefield_value(batch.received_at), call.raw))
-        if receipt.stored:
-            RolledDay.objects.changed(batch.received_at)
+    def _store(self, batches: Sequence[Batch]) -> list[Receipt]:
+        receipts = []
+        new: list[_New] = []
+        for batch in batches:
+            receipt = Receipt()
+            receipts.append(receipt)
+            if batch.calls:
+                new += self._new(batch, receipt)
+            if batch.ends:  # of calls that may be among those: what came first is stored first
+                self._insert(new)
+                new = []
+                self._end(batch, receipt)
+            if batch.unread:
+                receipt.kept = UnreadBody.objects.keep(
+                    batch.app_id, batch.received_at, batch.unread, batch.unread_reason, opened=batch.unread_opened
+                ).pk
+        self._insert(new)
+        return receipts
+
+    def _end(self, batch: Batch, receipt: Receipt) -> None:
         for end in batch.ends:
             account = self._account_id(end.account, batch)
             pk = Call.objects.end(account, end.voipid, batch.received_at)
             if pk is not None:
                 receipt.ended.append(pk)
-        if batch.unread:
-            receipt.kept = UnreadBody.objects.keep(
-                batch.app_id, batch.received_at, batch.unread, batch.unread_reason, opened=batch.unread_opened
-            ).pk
-        return receipt
 
-    def _insert(self, call: IncomingCall, batch: Batch) -> int | None:
-        """The new call's id; None where it is stored already.
+    def _new(self, batch: Batch, receipt: Receipt) -> Iterator[_New]:
+        received_at = _as_stored(batch.received_at)
+        rings_until = _as_stored(batch.received_at + timedelta(seconds=batch.ring_seconds))
+        for call in batch.calls:
+            account, contact = self._account_id(call.account, batch), self._contact_id(call, batch)
+            row = (account, call.voipid, contact, call.kind, received_at, rings_until, _as_stored(call.called_at))
+            yield _New(row, call.raw, batch.received_at, receipt)
 
-        Written by hand: the ORM either looks first, which costs half the throughput, or returns no ids.
-        """
-        as_stored = connection.ops.adapt_datetimefield_value
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO calls_call"
-                " (account_id, contact_id, voipid, kind, received_at, rings_until, called_at, outcome, version, screens,"
-                " screens_with_sound) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 0, 0, 0) ON CONFLICT DO NOTHING RETURNING id",
-                [
-                    self._account_id(call.account, batch),
-                    self._contact_id(call, batch),
-                    call.voipid,
-                    call.kind,
-                    as_stored(batch.received_at),
-                    as_stored(batch.received_at + timedelta(seconds=batch.ring_seconds)),
-                    as_stored(call.called_at),
-                    Call.Outcome.MISSED.value,
-                ],
-            )
-            row = cursor.fetchone()
-        return row[0] if row else None
-
-    def _keep_notices(self) -> None:
-        """Of all new calls of a group at once. Written by hand as well: for one row the ORM costs more than the database."""
-        if self._notices:
-            with connection.cursor() as cursor:
-                cursor.executemany(
-                    "INSERT INTO calls_rawnotice (call_id, received_at, body) VALUES (%s, %s, %s)", self._notices
-                )
+    def _insert(self, new: Sequence[_New]) -> None:
+        """Store those that aren't stored yet, and note in their receipts what became of each."""
+        ids = _inserted([one.row for one in new])
+        notices = []
+        for one in new:
+            pk = ids.pop(one.key, None)  # taken, since the same call may come twice in a group
+            if pk is None:
+                one.receipt.duplicates += 1
+                continue
+            one.receipt.stored.append(pk)
+            RolledDay.objects.changed(one.received_at)
+            if one.raw:
+                notices.append((pk, one.stored_moment, one.raw))
+        _keep_notices(notices)
 
     def _account_id(self, wxid: str, batch: Batch) -> int:
         key = (batch.app_id, wxid)
@@ -163,3 +173,34 @@ class Reception:
             self._contacts.clear()
         self._contacts[key] = _Known(contact.pk, call.nickname, call.avatar)
         return contact.pk
+
+
+def _inserted(rows: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], int]:
+    """Insert those calls that aren't stored yet; their ids, by account and call id.
+
+    Written by hand: the ORM either looks first, which costs half the throughput, or returns no ids.
+    rows: account_id, voipid, contact_id, kind, received_at, rings_until, called_at.
+    """
+    ids: dict[tuple[Any, ...], int] = {}
+    with connection.cursor() as cursor:
+        for some in (rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE)):
+            rows_of_marks = ", ".join([f"(%s, %s, %s, %s, %s, %s, %s, '{Call.Outcome.MISSED.value}', 0, 0, 0)"] * len(some))
+            columns = "account_id, voipid, contact_id, kind, received_at, rings_until, called_at, outcome, version, screens"
+            cursor.execute(
+                f"INSERT INTO calls_call ({columns}, screens_with_sound) VALUES {rows_of_marks}"  # noqa: S608  # our names
+                " ON CONFLICT DO NOTHING RETURNING account_id, voipid, id",
+                [value for row in some for value in row],
+            )
+            ids |= {(account_id, voipid): pk for account_id, voipid, pk in cursor.fetchall()}
+    return ids
+
+
+def _keep_notices(notices: Sequence[tuple[Any, ...]]) -> None:
+    """Written by hand as well: for one row the ORM costs more than the database."""
+    if notices:
+        with connection.cursor() as cursor:
+            cursor.executemany("INSERT INTO calls_rawnotice (call_id, received_at, body) VALUES (%s, %s, %s)", notices)
+
+
+def _as_stored(moment: datetime | None) -> Any:
+    return connection.ops.adapt_datetimefield_value(moment) if moment else None

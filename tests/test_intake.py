@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -271,14 +271,14 @@ def test_a_batch_that_the_database_refuses_is_kept_with_the_reason(app: VendorAp
 def test_a_batch_from_the_spool_that_the_database_refuses_is_kept_and_costs_no_other(
     app: VendorApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = Reception._store
+    take_in = Reception.take_in
 
-    def refusing(self: Reception, batch: Batch) -> Receipt:
-        if any(one.voipid == "bad" for one in batch.calls):
+    def refusing(self: Reception, batches: Sequence[Batch]) -> list[Receipt]:
+        if any(one.voipid == "bad" for batch in batches for one in batch.calls):
             raise ValueError("out of range")
-        return store(self, batch)
+        return take_in(self, batches)
 
-    monkeypatch.setattr(Reception, "_store", refusing)
+    monkeypatch.setattr(Reception, "take_in", refusing)
 
     async def run() -> Letter:
         async with Desk(app).open() as desk:
@@ -588,13 +588,13 @@ def test_a_backlog_longer_than_a_group_is_worked_in_whole(app: VendorApp, monkey
 
 
 def test_of_a_refused_body_with_many_calls_none_is_left_out(app: VendorApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refusing(self: Reception, batch: Batch) -> Receipt:
-        if batch.calls:
+    def refusing(self: Reception, batches: Sequence[Batch]) -> list[Receipt]:
+        if any(batch.calls for batch in batches):
             raise ValueError("out of range")
-        return store(self, batch)
+        return take_in(self, batches)
 
-    store = Reception._store
-    monkeypatch.setattr(Reception, "_store", refusing)
+    take_in = Reception.take_in
+    monkeypatch.setattr(Reception, "take_in", refusing)
 
     async def run() -> Letter:
         async with Desk(app).open() as desk:

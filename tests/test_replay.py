@@ -260,16 +260,16 @@ def test_one_that_the_database_refuses_costs_no_other(
     app: VendorApp, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As PostgreSQL refuses what SQLite takes."""
-    store = Reception._store
+    take_in = Reception.take_in
 
-    def refuse_one(self: Reception, batch: Any) -> Any:
-        if any(call.voipid == "666" for call in batch.calls):
+    def refuse_one(self: Reception, batches: Any) -> Any:
+        if any(call.voipid == "666" for batch in batches for call in batch.calls):
             raise DataError
-        return store(self, batch)
+        return take_in(self, batches)
 
     for voipid in (1, 666, 2):
         kept_under_another_key(app, [call_notice("168", "788", voipid)])
-    monkeypatch.setattr(Reception, "_store", refuse_one)
+    monkeypatch.setattr(Reception, "take_in", refuse_one)
     assert replay_all(person) == Tally(read=2, unreadable=1, calls=2)
     assert [body.reason for body in UnreadBody.objects.all()] == ["it could not be stored: DataError"]
     assert set(Call.objects.values_list("voipid", flat=True)) == {"1", "2"}
