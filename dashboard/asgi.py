@@ -1,6 +1,7 @@
 """The front door: callbacks to ingest, sockets to live, everything else to Django."""
 
 import asyncio
+import gc
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
@@ -52,6 +53,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         await send({"type": "lifespan.startup.failed", "message": f"Ringdesk can't start: {error}"})
         return
     housekeeping.start()
+    _spare_the_collector()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await asyncio.to_thread(housekeeping.stop)
@@ -59,3 +61,10 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     await asyncio.to_thread(record.stop)
     await hub.stop()
     await send({"type": "lifespan.shutdown.complete"})
+
+
+def _spare_the_collector() -> None:
+    """Let Python's garbage collector pass over what is loaded once and stays. It would look through all of Django again and
+    again, and hold up whatever callback comes meanwhile."""
+    gc.collect()
+    gc.freeze()

@@ -8,7 +8,6 @@ ciphertext travels isn't said, so each form that is possible is tried; only the 
 import base64
 import binascii
 import codecs
-import contextlib
 import json
 import re
 import threading
@@ -97,18 +96,23 @@ def _ciphertexts(body: bytes) -> Iterator[bytes]:
 
 def _from_base64(text: bytes) -> bytes | None:
     """Decoded, where it is base64 (either alphabet, padded or not, broken into lines or not) of whole AES blocks."""
-    with contextlib.suppress(binascii.Error):  # first as it nearly always comes
-        decoded = binascii.a2b_base64(text, strict_mode=True)
-        return decoded if decoded and len(decoded) % AES_BLOCK == 0 else None
+    try:
+        decoded = binascii.a2b_base64(text, strict_mode=True)  # as it nearly always comes
+    except binascii.Error:
+        decoded = _from_odd_base64(text)
+    return decoded if decoded and len(decoded) % AES_BLOCK == 0 else None
+
+
+def _from_odd_base64(text: bytes) -> bytes:
+    """Empty where it is no base64 at all."""
     text = _BLANKS.sub(b"", text.removeprefix(codecs.BOM_UTF8))
     if not _BASE64.fullmatch(text):
-        return None
+        return b""
     text = text.rstrip(b"=").translate(_URL_SAFE)
     try:
-        decoded = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+        return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except binascii.Error:
-        return None
-    return decoded if decoded and len(decoded) % AES_BLOCK == 0 else None
+        return b""
 
 
 def _decrypted(ciphertext: bytes, key: bytes) -> bytes | None:
