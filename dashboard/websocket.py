@@ -1,10 +1,12 @@
-"""How sockets end whose peer doesn't read, or doesn't make sense."""
+"""Sockets that many get the same text by, and how those end whose peer doesn't read, or doesn't make sense."""
 
 from __future__ import annotations
 
 import asyncio
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from calls.live.frames import WRITE_FRAME
 
 STUCK_AFTER = 5.0  # seconds in which a full buffer gets no shorter
 
@@ -17,6 +19,17 @@ class Protocol(WebSocketsSansIOProtocol):
     """
 
     _watch: asyncio.TimerHandle | None = None
+
+    async def run_asgi(self) -> None:
+        self.scope["extensions"][WRITE_FRAME] = self.write_frame  # type: ignore[assignment]
+        await super().run_asgi()
+
+    def write_frame(self, frame: bytes) -> bool:
+        """Write a frame that was made for many sockets; for `send` each would be made anew. A WriteFrame."""
+        if self.close_sent or self.transport.is_closing() or not self.writable.is_set():
+            return False
+        self.transport.write(frame)
+        return True
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -16,6 +16,7 @@ from ..language import language_of
 from ..models import Person
 from ..models.person import Sight
 from . import receipts
+from .frames import WRITE_FRAME
 from .hub import hub
 from .render import Audience
 from .sockets import SIGNED_OUT, Socket, name_of_screen
@@ -55,6 +56,7 @@ class BoardConsumer(AsyncWebsocketConsumer):
             password=person.password,
             audience=Audience(await self._sight_of(person), language_of(self.scope["cookies"])),
             screen=name_of_screen(screen_in(self.scope["query_string"])),
+            write_frame=self.scope.get("extensions", {}).get(WRITE_FRAME),
         )
         hub.join(self.socket)
         self.forwarding = asyncio.create_task(self._forward(self.socket))
@@ -70,7 +72,7 @@ class BoardConsumer(AsyncWebsocketConsumer):
 
     async def _forward(self, socket: Socket) -> None:
         with contextlib.suppress(OSError):  # it is gone (ASGI's word for that), and `disconnect` is called too
-            while isinstance(item := await socket.queue.get(), str):
+            while isinstance(item := await socket.next(), str):
                 await self.send(text_data=item)
             hub.leave(socket)
             await self.close(item)

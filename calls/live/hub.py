@@ -27,6 +27,7 @@ from .. import backlog, metrics
 from ..models.person import Sight
 from . import checks, publish, render
 from .checks import Assignments, Versions
+from .frames import Text
 from .receipts import Receipts, Shown
 from .render import Audience, Rendered
 from .sockets import SIGNED_OUT, SILENT, Socket
@@ -231,9 +232,9 @@ class Hub:
             if text := texts.get(socket.audience):
                 socket.put(text)
 
-    def _numbered(self, texts: Mapping[Audience, str]) -> dict[Audience, str]:
+    def _numbered(self, texts: Mapping[Audience, str]) -> dict[Audience, Text]:
         now = timezone.now()
-        return {audience: text + render.beat(now, self._numbers[audience]) for audience, text in texts.items()}
+        return {audience: Text(text + render.beat(now, self._numbers[audience])) for audience, text in texts.items()}
 
     def _note_deadlines(self, rendered: Rendered) -> None:
         for pk, at in rendered.changes_at.items():

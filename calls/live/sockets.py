@@ -7,6 +7,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 
+from .frames import Text, WriteFrame
 from .render import Audience
 
 LONGEST_QUEUE = 256  # texts
@@ -34,17 +35,30 @@ class Socket:
     audience: Audience
     screen: str = field(default_factory=lambda: name_of_screen(""))
     heard_at: float | None = None  # by the event loop's clock; None: it never spoke, as clients that aren't pages of ours
+    write_frame: WriteFrame | None = None
     queue: asyncio.Queue[str | int] = field(default_factory=lambda: asyncio.Queue(LONGEST_QUEUE))
+    forwarding: bool = False  # whether something from the queue is being sent
     closing: bool = False
 
-    def put(self, text: str) -> None:
-        """Queue a text. A socket that can't keep up is closed, and comes back to a fresh board."""
+    def put(self, text: Text) -> None:
+        """Send a text: at once where that can be, and else in turn. A socket that can't keep up is closed, and comes back to
+        a fresh board."""
         if self.closing:
+            return
+        nothing_before = self.queue.empty() and not self.forwarding
+        if nothing_before and self.write_frame and self.write_frame(text.frame):
             return
         try:
             self.queue.put_nowait(text)
         except asyncio.QueueFull:
             self.close(TOO_SLOW)
+
+    async def next(self) -> str | int:
+        """What is to be sent next, once the last one was: a text, or the code to close with."""
+        self.forwarding = False
+        item = await self.queue.get()
+        self.forwarding = True
+        return item
 
     def close(self, code: int) -> None:
         """Have it closed with this code, before anything that still waits."""

@@ -14,6 +14,7 @@ from django.db import OperationalError
 from calls import backlog
 from calls.live import checks, publish, render
 from calls.live import hub as hub_module
+from calls.live.frames import Text
 from calls.live.hub import Hub
 from calls.live.render import Audience
 from calls.live.sockets import LONGEST_QUEUE, SILENT, TOO_SLOW, Socket
@@ -30,7 +31,7 @@ def make_socket(language: str = "en") -> Socket:
 async def test_a_socket_that_cannot_keep_up_is_closed() -> None:
     socket = make_socket()
     for number in range(LONGEST_QUEUE + 1):
-        socket.put(f"text {number}")
+        socket.put(Text(f"text {number}"))
     assert socket.queue.qsize() == 1
     assert socket.queue.get_nowait() == TOO_SLOW
 
@@ -38,7 +39,7 @@ async def test_a_socket_that_cannot_keep_up_is_closed() -> None:
 async def test_a_socket_that_keeps_up_gets_every_text_in_order() -> None:
     socket = make_socket()
     for number in range(LONGEST_QUEUE):
-        socket.put(f"text {number}")
+        socket.put(Text(f"text {number}"))
     assert [socket.queue.get_nowait() for _ in range(LONGEST_QUEUE)] == [f"text {n}" for n in range(LONGEST_QUEUE)]
 
 
