@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from django.db import DataError, IntegrityError, OperationalError, connection
+from django.db import DataError, IntegrityError, connection
 from django.db import Error as DatabaseError
 
+from .connections import KeptConnection
 from .receive import Batch, Receipt, Reception
 
 logger = logging.getLogger(__name__)
@@ -49,43 +49,13 @@ def is_away(error: BaseException) -> bool:
     return isinstance(error, DatabaseError) and not isinstance(error, (IntegrityError, DataError))
 
 
-class _DatabaseFile:
-    """SQLite goes on writing to a file that was moved away or replaced, for as long as it is open: what was stored there
-    would be missing. So it is looked after, by the thread that writes."""
-
-    def __init__(self) -> None:
-        self._path = ""
-        self._identity: tuple[int, int] | None = None
-
-    def check(self) -> None:
-        """Raises: OperationalError where the file isn't the one that is open. A new connection is then opened next time."""
-        if connection.vendor != "sqlite":
-            return
-        if connection.connection is None:
-            with connection.cursor() as cursor:
-                self._path = cursor.execute("PRAGMA database_list").fetchone()[2]
-            self._identity = _identity(self._path)
-        if not self._identity or _identity(self._path) != self._identity:
-            connection.close()
-            raise OperationalError("the database file was moved away or replaced")
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    """Which file is there; None where there is none."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
 class Writer:
     """Start and stop it with the server; the rest is for the event loop's thread."""
 
     def __init__(self) -> None:
         self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._reception = Reception()
-        self._file = _DatabaseFile()
+        self._connection = KeptConnection()
         self._thread = threading.Thread(target=self._run, name="writer")
 
     def start(self) -> None:
@@ -163,7 +133,7 @@ class Writer:
 
     def _stored_or_why_not(self, group: list[_Entry]) -> Exception | None:
         try:
-            self._file.check()
+            self._connection.check()
             receipts = self._reception.take_in([entry.batch for entry in group])
         except Exception as error:
             return error
@@ -190,7 +160,7 @@ class Writer:
     def _do(self, job: _Job) -> None:
         error = None
         try:
-            self._file.check()
+            self._connection.check()
             job.work()
         except Exception as raised:
             error = raised

@@ -20,10 +20,12 @@ from datetime import datetime
 from typing import TypeVar
 
 from channels.layers import get_channel_layer
-from django.db import close_old_connections
+from django.db import Error as DatabaseError
+from django.db import connection
 from django.utils import timezone
 
 from .. import backlog, metrics
+from ..connections import KeptConnection
 from ..models.person import Sight
 from . import checks, publish, render
 from .checks import Assignments, Versions
@@ -66,6 +68,7 @@ class Hub:
         """Begin, in the running event loop."""
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "render")
+        self._connection = KeptConnection()
         publish.bind(asyncio.get_running_loop())
         for work in (self._listen, self._deliver, self._check_rights, self._compare_calls):
             self._worked_at[work.__name__] = _clock()
@@ -78,6 +81,7 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        await asyncio.get_running_loop().run_in_executor(self._thread, lambda: connection.close())
         self._thread.shutdown()
 
     def join(self, socket: Socket) -> None:
@@ -312,11 +316,15 @@ class Hub:
     async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
         """Do what queries or takes long in the hub's own thread; the event loop goes on meanwhile."""
 
-        def with_fresh_connection() -> T:
-            close_old_connections()
-            return work(*arguments)
+        def by_kept_connection() -> T:
+            self._connection.check()
+            try:
+                return work(*arguments)
+            except DatabaseError:
+                connection.close()
+                raise
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, with_fresh_connection)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, by_kept_connection)
 
 
 def _clock() -> float:

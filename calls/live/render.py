@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db.models import Q
-from django.template.loader import render_to_string
+from django.template.loader import get_template, render_to_string
 from django.utils import timezone, translation
 
 from ..models import Call
@@ -75,7 +76,7 @@ def cards(changed: Collection[int], audiences: Iterable[Audience]) -> Rendered:
     for audience in audiences:
         seen = [call for call in calls if call.account.team_id in audience.sight]
         if seen:
-            rendered.texts[audience] = "".join(drawn.card(call, audience.language) for call in seen)
+            rendered.texts[audience] = "".join(drawn.cards(seen, audience.language))
     return rendered
 
 
@@ -103,19 +104,21 @@ class _Drawing:
     """Draws each card once per language, within one round."""
 
     def __init__(self) -> None:
-        self._cards: dict[tuple[int, str], str] = {}
+        self._cards: defaultdict[str, dict[int, str]] = defaultdict(dict)  # by language and call
 
-    def card(self, call: Call, language: str) -> str:
-        key = (call.pk, language)
-        if key not in self._cards:
-            with translation.override(language):
-                self._cards[key] = render_to_string("board/_card.html", {"call": call})
-        return self._cards[key]
+    def cards(self, calls: Sequence[Call], language: str) -> list[str]:
+        drawn = self._cards[language]
+        template = get_template("board/_card.html")
+        with translation.override(language):
+            for call in calls:
+                if call.pk not in drawn:
+                    drawn[call.pk] = template.render({"call": call})
+        return [drawn[call.pk] for call in calls]
 
     def board(self, board: Board, language: str) -> str:
         context: Mapping[str, object] = {
-            "ringing": [self.card(call, language) for call in board.ringing],
-            "ended": [self.card(call, language) for call in board.ended],
+            "ringing": self.cards(board.ringing, language),
+            "ended": self.cards(board.ended, language),
             "more": board.more,
             "sees_nothing": board.sees_nothing,
             "now": timezone.now(),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from django import template
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -62,9 +64,16 @@ def zone_of(at: datetime) -> str:
     return f"UTC{'-' if minutes < 0 else '+'}{hours}" + (f":{rest:02}" if rest else "")
 
 
+@register.simple_tag
+@cache
+def icon(name: str) -> SafeString:
+    """A picture from icons.svg. Cached, since each card has several."""
+    return render_to_string("_icon.html", {"name": name})
+
+
 @register.filter
-def epoch_ms(at: datetime) -> int:
-    return round(at.timestamp() * 1000)
+def epoch_ms(at: datetime) -> str:
+    return str(round(at.timestamp() * 1000))
 
 
 @register.filter
