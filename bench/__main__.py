@@ -9,9 +9,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from . import history, ingest, live, report, servers
+from . import burst, healthchecks, history, ingest, live, memory, nchan, report, start
+from .goals import Wanted
+from .options import HEALTHCHECKS, TURNS, Options
+from .report import Results
+from .servers import CantMeasure, NotHere
 
 T = TypeVar("T")
+
+# What `all` measures, in this order
+CASES: dict[str, tuple[Callable[[Results, Options], None], str]] = {
+    "start": (start.measure, "from the start to being ready"),
+    "ingest": (ingest.measure, "callbacks in"),
+    "live": (live.measure, "callback to the last of 500 pages, at 10 a second"),
+    "burst": (burst.measure, "deliveries a second on 500 pages"),
+    "memory": (memory.measure, "memory with 500 pages open"),
+    "crowd": (live.measure_crowd, "1,000 pages, 50 calls a second, a minute"),
+}
 
 
 def main() -> int:
@@ -23,43 +37,60 @@ def main() -> int:
         return 0
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # ends what was started, as Ctrl-C does
     try:
-        return _measure(arguments)
+        return _install(arguments) if arguments.what == "install" else _measure(arguments)
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
-    except servers.CantMeasure as problem:
+    except (CantMeasure, NotHere) as problem:
         print(problem, file=sys.stderr)
         return 1
 
 
 def _measure(arguments: argparse.Namespace) -> int:
-    results = report.Results(report.machine())
-    if arguments.what in {"ingest", "all"}:
-        ingest.measure(results, arguments.seconds, arguments.pages)
-    if arguments.what in {"live", "all"}:
-        live.measure(results, arguments.seconds, arguments.pages)
+    options = Options(
+        seconds=arguments.seconds,
+        pages=arguments.pages,
+        turns=arguments.turns,
+        minutes=arguments.minutes,
+        healthchecks=arguments.healthchecks.resolve(),
+    )
+    results = Results(report.machine() | {"turns": options.turns})
+    for name, (measure, _) in CASES.items():
+        if arguments.what in (name, "all"):
+            measure(results, options)
     if arguments.what == "history":
         history.measure(results, arguments.calls, arguments.engine, arguments.keep)
     print(report.as_text(results))
+    if arguments.markdown:
+        print(f"\n{report.as_markdown(results.goals)}")
     if arguments.json:
         arguments.json.write_text(report.as_json(results))
     return 1 if results.problems else 0
 
 
+def _install(arguments: argparse.Namespace) -> int:
+    nchan.install()
+    healthchecks.install(arguments.healthchecks.resolve())
+    print(f"nginx with nchan is in {nchan.FOLDER}, healthchecks in {arguments.healthchecks}.")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure Ringdesk beside bare code that does the same work, turn by turn, on this machine.",
+        description="Measure Ringdesk beside references that do the same work, turn by turn, on this machine.",
+        epilog=_epilog(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", nargs="?", choices=[*CASES, "all", "history", "install"], metavar="NAME", help="see below")
+    parser.add_argument("--seconds", type=_up_to(60, float), help="length of one run (default: as each goal asks)")
+    parser.add_argument("--pages", type=_up_to(1000, int), help="open pages (default: as each goal asks)")
+    parser.add_argument(
+        "--turns", type=_up_to(9, int), default=TURNS, help="how often each is measured (default %(default)s)"
     )
     parser.add_argument(
-        "what",
-        nargs="?",
-        choices=["ingest", "live", "all", "history"],
-        help="ingest: callbacks in; live: from the callback to the last open page, start and memory; all: both of these; "
-        "history: history, search, reports and export over millions of calls, which takes much longer",
+        "--healthchecks", type=Path, metavar="DIR", default=HEALTHCHECKS, help="a checkout of it (default %(default)s)"
     )
-    parser.add_argument("--seconds", type=_up_to(60, float), default=3.0, help="length of one run (default 3, at most 60)")
-    parser.add_argument("--pages", type=_up_to(1000, int), default=100, help="open pages (default 100, at most 1000)")
     parser.add_argument(
         "--calls", type=_list_of(int), default=history.SIZES, help="history: sizes (default 10000,1000000,5000000)"
     )
@@ -68,7 +99,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="history: keep the histories there, and use them again")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures of every turn to this file as well")
+    parser.add_argument("--markdown", action="store_true", help="print the goals as a Markdown table as well")
     return parser
+
+
+def _epilog() -> str:
+    """What there is to measure, and the goals."""
+    names = {name: what for name, (_, what) in CASES.items()} | {
+        "all": "all of these, which takes about 25 minutes",
+        "history": "history, search, reports and export over millions of calls, which takes much longer",
+        "install": "bring nginx with nchan and healthchecks here, as references",
+    }
+    lines = ["NAME is one of:", *(f"  {name:<10}{what}" for name, what in names.items()), "", "The goals:"]
+    lines += [f"  {wanted.case:<10}{wanted.what}: {wanted.limit}" for wanted in Wanted]
+    return "\n".join([*lines, "  history   of each page, report and export, in bench/history.py"])
 
 
 def _up_to(limit: float, kind: type[float]) -> Callable[[str], float]:

@@ -1,76 +1,42 @@
-"""Callbacks in: requests a second and time to the answer, beside a bare ASGI function that does one INSERT and commit."""
+"""Callbacks in: requests a second and time to the answer, beside bare ASGI functions and beside healthchecks' pings."""
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence, Set
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence, Set
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import uvloop
 
 from calls.vendor.envelope import seal
 
+from . import healthchecks
+from .callbacks import CONTACTS, Notices, chat, from_a_contact, from_a_stranger, voipid
 from .client import Load, load, post
-from .pages import BY_CALL_ID, Page, lost, open_pages
-from .report import TURNS, Figures, Results, Row, Table, progress, spread
-from .servers import KEY, Ringdesk, Running, inserted, reference
+from .goals import Wanted
+from .options import Options
+from .pages import Address, Wall, open_pages
+from .report import Figures, Results, Row, Table, progress, spread
+from .servers import KEY, NotHere, Ringdesk, Running, reference, rows_in
 
-ACCOUNTS = 20
-CONTACTS = 1000
-FIRST_ACCOUNT = 1688850000000000
-FIRST_CONTACT = 7881300000000000
-FIRST_STRANGER = 7881400000000000
-FIRST_VOIPID = 7_000_000_000_000_000_000  # beyond what a float holds
-
+SECONDS = 3.0
+PAGES = 100
 MOST_CALLS = 10_000  # a second; more than is reached, so that callbacks last for the whole run
-MOST_CHATS = 60_000
-WARM_UP = 2 * CONTACTS  # callbacks, so that every contact of the runs is known
+MOST_CHATS = 80_000
 
-Notices = list[dict[str, object]]
-
-
-def from_a_contact(number: int) -> Notices:
-    return call(number, f"Caller {number % CONTACTS}", FIRST_CONTACT + number % CONTACTS)
-
-
-def from_a_stranger(number: int) -> Notices:
-    return call(number, f"Stranger {number}")
-
-
-def chat(number: int) -> Notices:
-    account = str(FIRST_ACCOUNT + number % ACCOUNTS)
-    message = {
-        "wxid": account,
-        "chat_wxid": str(FIRST_CONTACT + number % CONTACTS),
-        "msg_type": 1,
-        "content": "你好,在吗?" * 8,
-    }
-    return [{"type": "chatMsg ", "corp_wxid": "1970325000000000", "rel_wxid": account, "data": [message]}]
-
-
-def call(number: int, nickname: str, contact: int | None = None) -> Notices:
-    """One new call; from a contact that never called before, unless it is given."""
-    account = str(FIRST_ACCOUNT + number % ACCOUNTS)
-    item = {
-        "wxid": account,
-        "chat_wxid": str(contact or FIRST_STRANGER + number),
-        "voipid": FIRST_VOIPID + number,
-        "type": 1 + number % 2,
-        "nickname": nickname,
-    }
-    return [{"type": "voiceVideoCall", "corp_wxid": "1970325000000000", "rel_wxid": account, "data": [item]}]
+Name = Literal["insert", "answer", "healthchecks"]
 
 
 @dataclass(frozen=True)
 class Case:
     what: str
     notices: Callable[[int], Notices]  # of a callback, by its number
-    reference: str  # the name of the bare program
+    beside: Name
     connections: int
     with_pages: bool = False
 
@@ -79,127 +45,202 @@ class Case:
         return self.notices is not chat
 
 
+NEW_CALL = Case("one new call", from_a_contact, "insert", 16)
+OPEN = Case("one new call, {pages} pages open", from_a_contact, "insert", 16, with_pages=True)
+CHAT = Case("chat only", chat, "answer", 16)
+PINGS = Case("one new call", from_a_contact, "healthchecks", 16)
 CASES = [
-    *(Case("one new call", from_a_contact, "insert", connections) for connections in (1, 16, 64)),
-    Case("one new call, {pages} pages open", from_a_contact, "insert", 16, with_pages=True),
+    Case("one new call", from_a_contact, "insert", 1),
+    NEW_CALL,
+    Case("one new call", from_a_contact, "insert", 64),
+    OPEN,
     Case("one new call, caller new too", from_a_stranger, "insert", 16),
-    *(Case("chat only", chat, "answer", connections) for connections in (1, 16, 64)),
+    Case("chat only", chat, "answer", 1),
+    CHAT,
+    Case("chat only", chat, "answer", 64),
+    PINGS,
 ]
 
 
-def measure(results: Results, seconds: float, pages: int) -> None:
-    """Add a table to the results; each run lasts this many seconds."""
-    with TemporaryDirectory(prefix="ringdesk-bench-") as name, contextlib.ExitStack() as stack:
-        folder = Path(name)
-        ringdesk = Ringdesk(folder)
-        subject = stack.enter_context(ringdesk.running())
-        bare = {
-            "insert": stack.enter_context(reference("insert", folder, str(folder / "bare.sqlite3"))),
-            "answer": stack.enter_context(reference("answer", folder)),
-        }
-        results.machine["ringdesk"] = ringdesk.settings()
-        _Measurement(results, ringdesk, subject, bare, seconds, pages).run(folder / "bare.sqlite3")
+def measure(results: Results, options: Options) -> None:
+    """Add a table to the results, and the verdicts."""
+    table = Table("Callbacks in", ("requests/s", "p50 ms", "p99 ms", "CPU µs"))
+    results.tables.append(table)
+    rows = {case: _row(case, options) for case in CASES}
+    missing = ""
+    with _measurement(results, options) as measurement:
+        for case in CASES:
+            try:
+                if not case.with_pages:
+                    measurement.fill(rows[case], case)
+            except NotHere as reason:
+                missing = str(reason)
+    with _measurement(results, options) as measurement:  # anew, so that the pages open to an empty board
+        measurement.fill(rows[OPEN], OPEN)
+    table.rows += [row for row in rows.values() if row.turns["ringdesk"]]
+    _judge(results, options, rows)
+    Wanted.HEALTHCHECKS.judge(results, rows[PINGS].ratio("requests/s"), missing)
+
+
+def _row(case: Case, options: Options) -> Row:
+    what = case.what.format(pages=options.pages or PAGES)
+    return Row(f"{what}, {case.connections} conn.", case.beside)
+
+
+def _judge(results: Results, options: Options, rows: dict[Case, Row]) -> None:
+    Wanted.NEW_CALL_RATE.judge(results, rows[NEW_CALL].ratio("requests/s"))
+    Wanted.NEW_CALL_P99.judge(results, rows[NEW_CALL].ratio("p99 ms"))
+    other = options.other_than(pages=PAGES)
+    Wanted.OPEN_RATE.judge(results, rows[OPEN].ratio("requests/s"), other)
+    Wanted.OPEN_P99.judge(results, rows[OPEN].median("ringdesk", "p99 ms"), other)
+    Wanted.OPEN_LOST.judge(results, rows[OPEN].total("lost"), other)
+    Wanted.CHAT_RATE.judge(results, rows[CHAT].ratio("requests/s"))
+
+
+@dataclass(frozen=True)
+class Bare:
+    """A reference that runs."""
+
+    server: Running
+    request: Callable[[bytes], bytes]  # a whole request, by the body of a callback
+    keep_alive: bool = True
+    stored: Callable[[], int] | None = None  # how many of the requests; None where none should be
+
+
+@contextmanager
+def _running(name: Name, folder: Path, options: Options) -> Iterator[Bare]:
+    """Raises: NotHere."""
+    if name == "healthchecks":
+        with healthchecks.running(options.healthchecks, folder) as (server, ping):
+            yield Bare(server, lambda _: ping, keep_alive=False)
+    elif name == "answer":
+        with reference(name, folder) as server:
+            yield Bare(server, lambda body: post("/", body))
+    else:
+        file = folder / "bare.sqlite3"
+        with reference(name, folder, str(file)) as server:
+            yield Bare(
+                server, lambda body: post("/", body), stored=lambda: rows_in(file, "SELECT COUNT(*) FROM callback")[0][0]
+            )
+
+
+@contextmanager
+def _measurement(results: Results, options: Options) -> Iterator[_Measurement]:
+    with TemporaryDirectory(prefix="ringdesk-bench-") as name:
+        ringdesk = Ringdesk(Path(name))
+        with ringdesk.running() as server:
+            path = ringdesk.set_up()
+            results.machine["ringdesk"] = ringdesk.settings()
+            measurement = _Measurement(results, options, ringdesk, server, path)
+            measurement.make_contacts_known()
+            yield measurement
+            measurement.check_stored()
 
 
 class _Measurement:
-    def __init__(
-        self, results: Results, ringdesk: Ringdesk, subject: Running, bare: dict[str, Running], seconds: float, pages: int
-    ) -> None:
-        self.problems = results.problems
-        self.table = Table("Callbacks in", ("requests/s", "p50 ms", "p99 ms"))
-        results.tables.append(self.table)
+    """A new installation, and beside it one reference after the other."""
+
+    def __init__(self, results: Results, options: Options, ringdesk: Ringdesk, server: Running, path: str) -> None:
+        self.results = results
+        self.options = options
+        self.seconds = options.seconds or SECONDS
         self.ringdesk = ringdesk
-        self.subject = subject
-        self.bare = bare
-        self.seconds = seconds
-        self.pages = pages
-        self.path = ringdesk.set_up()
+        self.server = server
+        self.path = path
+        self.address = Address(server.port, "/ws/board/", ringdesk.sign_in())
         self.numbers = count()
         self.pushed: list[int] = []
-        self.inserts = 0
 
-    def run(self, bare_file: Path) -> None:
-        self._warm_up()
-        for case in CASES:
-            what = f"{case.what.format(pages=self.pages)}, {case.connections} conn."
-            row = Row(what)
-            for turn in range(1, TURNS + 1):
-                progress(f"ingest: {what}, turn {turn} of {TURNS}")
-                row.add("ringdesk", uvloop.run(self._ringdesk(case)))
-                row.add("reference", uvloop.run(self._reference(case)))
-            self.table.rows.append(row)
-        self._check_stored(bare_file)
+    def make_contacts_known(self) -> None:
+        numbers = self._numbers(CONTACTS)
+        requests = [post(self.path, seal(from_a_contact(number), KEY)) for number in numbers]
+        self._note("contacts", uvloop.run(load(self.server.port, requests, 16)), numbers)
 
-    def _warm_up(self) -> None:
-        progress("ingest: warming up")
-        numbers = self._numbers(WARM_UP)
-        bodies = [seal(from_a_contact(number), KEY) for number in numbers]
-        done = uvloop.run(load(self.subject.port, [post(self.path, body) for body in bodies], 16, 20))
-        self._note("warm-up", done, numbers)
-        for name, server in self.bare.items():
-            done = uvloop.run(load(server.port, [post("/", body) for body in bodies], 16, 20))
-            self.inserts += done.accepted if name == "insert" else 0
+    def fill(self, row: Row, case: Case) -> None:
+        """Measure a case: Ringdesk and the reference, turn by turn. Raises: NotHere."""
+        inserts = 0
+        with _running(case.beside, self.ringdesk.folder, self.options) as bare:
+            for turn in range(1, self.options.turns + 1):
+                progress(f"ingest: {row}, turn {turn} of {self.options.turns}")
+                row.add("ringdesk", uvloop.run(self._ringdesk(row, case)))
+                done, figures = uvloop.run(self._reference(bare, row, case))
+                inserts += done.accepted
+                row.add("reference", figures)
+            if bare.stored and (rows := bare.stored()) != inserts:
+                self.results.problems.append(f"{row}: the reference answered {inserts} callbacks, but stored {rows}")
 
-    async def _ringdesk(self, case: Case) -> Figures:
-        numbers, requests = self._requests(case, self.path)
-        async with self._pages(case) as pages:
-            ids_before = set(self.ringdesk.calls())
-            done = await load(self.subject.port, requests, case.connections, self.seconds)
-            await self._check_shown(case, pages, self.ringdesk.calls().keys() - ids_before)
-        self._note(case.what, done, numbers if case.brings_calls else [])
-        return _figures(done)
+    def check_stored(self) -> None:
+        """Every call pushed must be in the database exactly once, and nothing else."""
+        stored = Counter(self.ringdesk.calls().values())
+        pushed = {voipid(number) for number in self.pushed}
+        missing, doubled = len(pushed - stored.keys()), sum(times > 1 for times in stored.values())
+        made_up = len(stored.keys() - pushed)
+        if missing or doubled or made_up:
+            self.results.problems.append(
+                f"ingest: of {len(pushed)} calls pushed, {missing} are missing, {doubled} doubled; {made_up} made up"
+            )
 
-    async def _check_shown(self, case: Case, pages: Sequence[Page], ids: Set[int]) -> None:
-        if missing := await lost(pages, ids):
-            self.problems.append(f"{case.what}: {missing} of {len(ids) * len(pages)} showings of a call were lost")
+    async def _ringdesk(self, row: Row, case: Case) -> Figures:
+        numbers, bodies = self._bodies(case)
+        requests = [post(self.path, body) for body in bodies]
+        async with self._pages(case) as wall:
+            known = self.ringdesk.calls().keys() if wall else set()
+            cpu = self.server.cpu()
+            done = await load(self.server.port, requests, case.connections, self.seconds)
+            figures = _figures(done, self.server.cpu() - cpu)
+            if wall:
+                figures["lost"] = await self._lost(row, wall, self.ringdesk.calls().keys() - known, done)
+        self._note(str(row), done, numbers)
+        return figures
 
-    async def _reference(self, case: Case) -> Figures:
-        _, requests = self._requests(case, "/")
-        done = await load(self.bare[case.reference].port, requests, case.connections, self.seconds)
-        self.inserts += done.accepted if case.reference == "insert" else 0
-        self._note(f"{case.what}, the reference", done, [])
-        return _figures(done)
+    async def _lost(self, row: Row, wall: Wall, stored: Set[int], done: Load) -> int:
+        """Calls that were answered and not stored, and showings that are missing."""
+        shown = await wall.shown(stored)
+        if shown.lost or shown.closed:
+            self.results.problems.append(
+                f"{row}: {shown.lost} of {len(stored) * wall.pages} showings were lost, {shown.closed} pages closed"
+            )
+        return shown.lost + max(0, done.accepted - len(stored))
 
-    def _requests(self, case: Case, path: str) -> tuple[Sequence[int], list[bytes]]:
+    async def _reference(self, bare: Bare, row: Row, case: Case) -> tuple[Load, Figures]:
+        _, bodies = self._bodies(case)
+        requests = [bare.request(body) for body in bodies]
+        cpu = bare.server.cpu()
+        done = await load(bare.server.port, requests, case.connections, self.seconds, bare.keep_alive)
+        self._note(f"{row}, the reference", done, [])
+        return done, _figures(done, bare.server.cpu() - cpu)
+
+    def _bodies(self, case: Case) -> tuple[Sequence[int], list[bytes]]:
         """The numbers of the callbacks of one run, and the callbacks, sealed before the clock starts."""
         if not case.brings_calls:
-            return [], [post(path, seal(chat(0), KEY))] * int(MOST_CHATS * self.seconds)
+            return [], [seal(chat(0), KEY)] * int(MOST_CHATS * self.seconds)
         numbers = self._numbers(int(MOST_CALLS * self.seconds))
-        return numbers, [post(path, seal(case.notices(number), KEY)) for number in numbers]
+        return numbers, [seal(case.notices(number), KEY) for number in numbers]
 
     def _numbers(self, how_many: int) -> list[int]:
         return [next(self.numbers) for _ in range(how_many)]
 
     @asynccontextmanager
-    async def _pages(self, case: Case) -> AsyncIterator[list[Page]]:
+    async def _pages(self, case: Case) -> AsyncIterator[Wall | None]:
         if not case.with_pages:
-            yield []
+            yield None
             return
-        url = f"ws://127.0.0.1:{self.ringdesk.port}/ws/board/"
-        async with open_pages(self.pages, url, BY_CALL_ID, self.ringdesk.sign_in()) as pages:
-            yield pages
+        async with open_pages(self.options.pages or PAGES, self.address) as wall:
+            yield wall
 
     def _note(self, what: str, done: Load, numbers: Sequence[int]) -> None:
         self.pushed += numbers[: done.sent]
         if done.accepted < done.sent:
-            self.problems.append(
+            self.results.problems.append(
                 f"{what}: {done.sent - done.accepted} of {done.sent} callbacks were refused or not answered"
             )
 
-    def _check_stored(self, bare_file: Path) -> None:
-        """Every call pushed must be in the database exactly once, and nothing else."""
-        stored = Counter(self.ringdesk.calls().values())
-        pushed = {str(FIRST_VOIPID + number) for number in self.pushed}
-        missing, doubled = len(pushed - stored.keys()), sum(times > 1 for times in stored.values())
-        made_up = len(stored.keys() - pushed)
-        if missing or doubled or made_up:
-            self.problems.append(
-                f"of {len(pushed)} calls pushed, {missing} are missing, {doubled} doubled; {made_up} made up"
-            )
-        progress(f"ingest: {len(pushed)} calls were pushed, {stored.total()} are in the database")
-        if (rows := inserted(bare_file)) != self.inserts:
-            self.problems.append(f"the reference answered {self.inserts} callbacks, but stored {rows}")
 
-
-def _figures(done: Load) -> Figures:
-    return {"requests/s": done.accepted / done.seconds, **spread(done.latencies), "client's share of a core": done.busy}
+def _figures(done: Load, cpu: float) -> Figures:
+    """Takes: what came of the load, and the seconds of a core that the server took for it."""
+    return {
+        "requests/s": done.accepted / done.seconds,
+        **spread(done.latencies),
+        "CPU µs": cpu / done.accepted * 1e6 if done.accepted else 0.0,
+        "client's share of a core": done.busy,
+    }

@@ -1,89 +1,88 @@
-"""Open pages: websockets that note when each call was first shown on them."""
+"""Open pages, as browsers hold them, that note when each call was shown.
+
+They are in a process of their own (pages_process.py), so that what it costs to receive is in no figure of whoever pushes.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import re
-import time
-from collections.abc import AsyncIterator, Sequence, Set
+import json
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
+from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from .servers import ROOT, CantMeasure
 
-OPENED_WITHIN = 30.0  # seconds
+OPENED_WITHIN = 60.0  # seconds
 SHOWN_WITHIN = 5.0  # seconds, from the last push on; what comes later counts as lost
-OPENED_AT_ONCE = 20
-
-BY_CALL_ID = re.compile(rb'id="call-(\d+)"')
-BY_MARK = re.compile(rb"bench-(\d+)\.")
 
 
-def mark(number: int) -> str:
-    """A nickname by which a call is known again on a page (BY_MARK)."""
-    return f"bench-{number}."
+@dataclass(frozen=True)
+class Address:
+    """Where pages open their sockets."""
+
+    port: int
+    path: str = "/"
+    cookie: str = ""
+    greeted: bool = True  # whether each is sent a text as soon as it is open
 
 
-@lru_cache(8)  # all pages are sent the same text
-def calls_in(text: bytes, pattern: re.Pattern[bytes]) -> tuple[int, ...]:
-    return tuple(int(number) for number in pattern.findall(text))
+@dataclass(frozen=True)
+class Shown:
+    """What became of some calls on all pages."""
+
+    last: dict[int, float]  # by id: when the last page was shown the call, by time.perf_counter; none that some page wasn't
+    lost: int  # showings that are missing: calls times pages, at most
+    closed: int  # pages that the server has hung up on
+    card_bytes: int  # length of the last text that showed one call
 
 
-@dataclass
-class Page:
-    connection: ClientConnection
-    known_by: re.Pattern[bytes]  # finds the numbers of calls in a message
-    shown: dict[int, float] = field(default_factory=dict)  # by number: when for the first time, by time.perf_counter
-    card_bytes: int = 0  # length of the last message that showed a call
+class Wall:
+    """All the pages that are open."""
 
-    async def watch(self) -> None:
-        """Note what is shown, until the connection ends."""
+    def __init__(self, process: Process, pages: int) -> None:
+        self._process = process
+        self.pages = pages
+
+    async def shown(self, pks: Collection[int], status: str = "ringing", within: float = SHOWN_WITHIN) -> Shown:
+        """What became of these calls: once all pages were shown all of them in this state, or so many seconds are over."""
+        assert self._process.stdin
+        asked = {"pks": list(pks), "status": status, "within": within}
+        self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+        said = await self.listen(within + OPENED_WITHIN)
+        last = {int(pk): at for pk, at in said["last"].items()}
+        return Shown(last, said["missing"], sum(said["closed"].values()), said["card bytes"])
+
+    async def listen(self, within: float) -> dict[str, Any]:
+        """Raises: CantMeasure where the process has come to an end, or says nothing."""
+        assert self._process.stdout
         try:
-            while True:
-                text = await self.connection.recv(decode=False)
-                now = time.perf_counter()
-                if numbers := calls_in(text, self.known_by):
-                    self.card_bytes = len(text)
-                    for number in numbers:
-                        self.shown.setdefault(number, now)
-        except ConnectionClosed:
-            pass
+            async with asyncio.timeout(within):
+                line = await self._process.stdout.readline()
+        except TimeoutError:
+            raise CantMeasure(f"{self.pages} pages did not open, or said nothing within {within:.0f} s") from None
+        if not line:
+            raise CantMeasure(f"the process that holds {self.pages} pages came to an end")
+        said: dict[str, Any] = json.loads(line)
+        return said
 
 
 @asynccontextmanager
-async def open_pages(count: int, url: str, known_by: re.Pattern[bytes], cookie: str = "") -> AsyncIterator[list[Page]]:
-    """This many pages, each of which has been sent its first message."""
-    at_once = asyncio.Semaphore(OPENED_AT_ONCE)
-    headers = {"Cookie": cookie} if cookie else {}
-    pages: list[Page] = []
-
-    async def open_one() -> None:
-        async with at_once:
-            connection = await connect(url, additional_headers=headers, compression=None, max_size=None)
-            pages.append(Page(connection, known_by))
-            await connection.recv()
-
-    watching: list[asyncio.Task[None]] = []
+async def open_pages(count: int, address: Address) -> AsyncIterator[Wall]:
+    """This many pages, each of which has been sent its first text. They are cut off at the end."""
+    arguments = [str(count), str(address.port), address.path, address.cookie, "greeted" if address.greeted else "-"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.pages_process", *arguments, cwd=ROOT, stdin=PIPE, stdout=PIPE, limit=2**26,
+        start_new_session=True,
+    )  # fmt: skip
     try:
-        async with asyncio.timeout(OPENED_WITHIN):
-            await asyncio.gather(*(open_one() for _ in range(count)))
-        watching = [asyncio.create_task(page.watch()) for page in pages]
-        yield pages
+        wall = Wall(process, count)
+        await wall.listen(OPENED_WITHIN)
+        yield wall
     finally:
-        for task in watching:
-            task.cancel()
-        await asyncio.gather(*(page.connection.close() for page in pages))
-
-
-async def lost(pages: Sequence[Page], numbers: Set[int]) -> int:
-    """How many showings of these calls are missing, after giving them their time: calls times pages, at most."""
-    until = time.perf_counter() + SHOWN_WITHIN
-    while (missing := _missing(pages, numbers)) and time.perf_counter() < until:
-        await asyncio.sleep(0.05)
-    return missing
-
-
-def _missing(pages: Sequence[Page], numbers: Set[int]) -> int:
-    return sum(len(numbers - page.shown.keys()) for page in pages)
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()

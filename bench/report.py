@@ -1,4 +1,4 @@
-"""Figures: how they are kept, summed up, and written as tables and as JSON."""
+"""Figures: how they are kept, summed up, and written as tables, as JSON and as Markdown."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from statistics import median, quantiles
 from typing import Literal, get_args
-
-TURNS = 3
 
 Side = Literal["ringdesk", "reference"]
 SIDES: tuple[Side, ...] = get_args(Side)
@@ -24,6 +23,7 @@ class Row:
     """One case: the figures of each turn, of Ringdesk and of the reference beside it."""
 
     what: str
+    beside: str = ""  # the reference's name
     turns: dict[Side, list[Figures]] = field(default_factory=lambda: {"ringdesk": [], "reference": []})
 
     def add(self, side: Side, figures: Figures) -> None:
@@ -34,10 +34,18 @@ class Row:
         values = [turn[name] for turn in self.turns[side] if name in turn]
         return median(values) if values else None
 
+    def total(self, name: str) -> float | None:
+        """Of Ringdesk's turns; None where it has nothing of the kind."""
+        values = [turn[name] for turn in self.turns["ringdesk"] if name in turn]
+        return sum(values) if values else None
+
     def ratio(self, name: str) -> float | None:
         """Ringdesk's median by the reference's."""
         ringdesk, reference = self.median("ringdesk", name), self.median("reference", name)
         return ringdesk / reference if ringdesk is not None and reference else None
+
+    def __str__(self) -> str:
+        return f"{self.what} / {self.beside}" if self.beside else self.what
 
 
 @dataclass
@@ -52,7 +60,11 @@ class Goal:
     what: str
     goal: str
     measured: str
-    reached: bool
+    reached: bool | None  # None: it could not be measured, and `measured` says why
+
+    @property
+    def verdict(self) -> str:
+        return "not measured" if self.reached is None else "reached" if self.reached else "MISSED"
 
 
 @dataclass
@@ -61,16 +73,26 @@ class Results:
     tables: list[Table] = field(default_factory=list)
     goals: list[Goal] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  # anything lost or refused
+    notes: list[str] = field(default_factory=list)  # what a reader of the figures must know, such as a missing reference
 
 
 def machine() -> dict[str, object]:
-    """What the figures were measured on."""
+    """What the figures are measured on, and how busy it is with something else."""
     return {
         "cores": len(os.sched_getaffinity(0)),
+        "processor": _after("model name", Path("/proc/cpuinfo")),
+        "memory": _after("MemTotal", Path("/proc/meminfo")),
+        "system": platform.platform(),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
-        "turns": TURNS,
+        "load before": ", ".join(f"{load:.2f}" for load in os.getloadavg()),
     }
+
+
+def _after(name: str, file: Path) -> str:
+    """What the first line that begins with this name says."""
+    lines = (line.partition(":") for line in file.read_text().splitlines())
+    return next((value.strip() for found, _, value in lines if found.strip() == name), "?")
 
 
 def spread(seconds: Sequence[float]) -> Figures:
@@ -92,6 +114,8 @@ def as_text(results: Results) -> str:
         lines += ["", *_table(table)]
     if results.goals:
         lines += ["", *_goals(results.goals)]
+    if results.notes:
+        lines += ["", *results.notes]
     if results.problems:
         lines += ["", "PROBLEMS", *results.problems]
     else:
@@ -101,15 +125,26 @@ def as_text(results: Results) -> str:
 
 def as_json(results: Results) -> str:
     tables = [
-        {
-            "title": table.title,
-            "rows": [{"what": row.what, "medians": _medians(row, table.figures), "turns": row.turns} for row in table.rows],
-        }
-        for table in results.tables
+        {"title": table.title, "rows": [_row_as_json(row, table.figures) for row in table.rows]} for table in results.tables
     ]
-    goals = [asdict(goal) for goal in results.goals]
-    figures = {"machine": results.machine, "tables": tables, "goals": goals, "problems": results.problems}
+    figures = {
+        "machine": results.machine,
+        "tables": tables,
+        "goals": [asdict(goal) for goal in results.goals],
+        "notes": results.notes,
+        "problems": results.problems,
+    }
     return json.dumps(figures, indent=2) + "\n"
+
+
+def as_markdown(goals: Sequence[Goal]) -> str:
+    """The goals as a table for a page."""
+    lines = ["| what | goal | measured | |", "|---|---|---|---|"]
+    return "\n".join(lines + [f"| {goal.what} | {goal.goal} | {goal.measured} | {goal.verdict} |" for goal in goals])
+
+
+def _row_as_json(row: Row, figures: Sequence[str]) -> dict[str, object]:
+    return {"what": row.what, "beside": row.beside, "medians": _medians(row, figures), "turns": row.turns}
 
 
 def _in_words(value: object) -> str:
@@ -129,28 +164,39 @@ def _medians(row: Row, figures: Sequence[str]) -> dict[str, dict[str, float | No
 
 def _table(table: Table) -> list[str]:
     """Three columns a figure: Ringdesk, the reference, and the ratio of the two. Medians over the turns."""
-    first = max(len(row.what) for row in table.rows) + 2
+    first = max(len(str(row)) for row in table.rows) + 2
+    if not any(row.turns["reference"] for row in table.rows):
+        return _table_of_one_side(table, first)
     above = " " * first + "".join(f"{name:^28}  " for name in table.figures)
-    names = " " * first + f"{'Ringdesk':>10}{'bare':>10}{'ratio':>8}  " * len(table.figures)
+    names = " " * first + f"{'Ringdesk':>10}{'beside':>10}{'ratio':>8}  " * len(table.figures)
     lines = [table.title, above.rstrip(), names.rstrip()]
     for row in table.rows:
-        line = f"{row.what:<{first}}"
+        line = f"{row!s:<{first}}"
         for ringdesk, reference, ratio in (figure.values() for figure in _medians(row, table.figures).values()):
-            line += f"{_number(ringdesk):>10}{_number(reference):>10}{'' if ratio is None else f'{ratio:.2f}':>8}  "
+            line += f"{number(ringdesk):>10}{number(reference):>10}{'' if ratio is None else f'{ratio:.2f}':>8}  "
         lines.append(line.rstrip())
+    return lines
+
+
+def _table_of_one_side(table: Table, first: int) -> list[str]:
+    lines = [table.title, " " * first + "".join(f"{name:>16}" for name in table.figures)]
+    for row in table.rows:
+        lines.append(f"{row!s:<{first}}" + "".join(f"{number(row.median('ringdesk', name)):>16}" for name in table.figures))
     return lines
 
 
 def _goals(goals: Sequence[Goal]) -> list[str]:
     first, second = (max(len(text) for text in texts) + 2 for texts in zip(*((g.what, g.goal) for g in goals), strict=True))
-    reached = sum(goal.reached for goal in goals)
+    reached = sum(goal.reached is True for goal in goals)
     lines = [f"Goals: {reached} of {len(goals)} reached"]
     for goal in goals:
-        lines.append(f"{goal.what:<{first}}{goal.goal:<{second}}{'reached' if goal.reached else 'MISSED'}  {goal.measured}")
+        lines.append(f"{goal.what:<{first}}{goal.goal:<{second}}{goal.verdict:<14}{goal.measured}")
     return lines
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     if value is None:
         return "-"
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    if value >= 100 or value == int(value):
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

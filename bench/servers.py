@@ -20,11 +20,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
+import psycopg
 import requests
 
 from calls.vendor import envelope
 
 ROOT = Path(__file__).resolve().parent.parent
+HOME = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ringdesk-bench"  # what `install` brings here
 READY_WITHIN = 30.0  # seconds
 ENDED_WITHIN = 15.0  # seconds; the server lets requests under way end for 10
 ASKED_EVERY = 0.01  # seconds
@@ -33,6 +36,7 @@ ASKED_EVERY = 0.01  # seconds
 AES_KEY = secrets.token_hex(16)
 KEY = envelope.key_bytes(AES_KEY)
 AGENT = "bench"
+NOWHERE = "http://127.0.0.1:9"  # where nobody listens: whatever the server might ask the vendor fails
 PASSWORD = secrets.token_urlsafe(16)
 
 # Run by Ringdesk's own shell, since the benchmark itself never loads its settings.
@@ -42,8 +46,8 @@ from django.conf import settings
 database = settings.DATABASES["default"]
 print(json.dumps({
     "database": database["ENGINE"].rpartition(".")[2],
-    "at connection": database["OPTIONS"]["init_command"],
-    "transactions": database["OPTIONS"]["transaction_mode"],
+    "at connection": database["OPTIONS"].get("init_command"),
+    "transactions": database["OPTIONS"].get("transaction_mode"),
     "channel layer": settings.CHANNEL_LAYERS["default"]["BACKEND"].rpartition(".")[2],
     "workers": settings.WORKERS,
     "language": settings.LANGUAGE_CODE,
@@ -53,6 +57,10 @@ print(json.dumps({
 
 class CantMeasure(Exception):
     """Why there is nothing to measure, for whoever runs the benchmark."""
+
+
+class NotHere(Exception):
+    """Why a reference can't be had, and what to do."""
 
 
 @dataclass
@@ -66,36 +74,62 @@ class Running:
 
     def memory(self) -> float:
         """Resident, in MiB."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+        return float(psutil.Process(self.process.pid).memory_info().rss) / 2**20
+
+    def descriptors(self) -> int:
+        return int(psutil.Process(self.process.pid).num_fds())
+
+    def threads(self) -> int:
+        return int(psutil.Process(self.process.pid).num_threads())
+
+    def cpu(self) -> float:
+        """Seconds of a core that it has taken so far, and those that it started; the kernel counts in hundredths."""
+        first = psutil.Process(self.process.pid)
+        return sum(_cpu_of(process) for process in (first, *first.children(recursive=True)))
+
+
+def _cpu_of(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
 
 
 class Ringdesk:
     """An installation in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: str = "", redis: str = "") -> None:
+        """Takes: DATABASE_URL and REDIS_URL; empty for the defaults."""
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self._database = database
         # Nothing of the caller's own configuration: figures are for the defaults, and no real installation is touched.
         self._environment = {
             "PATH": os.environ["PATH"],
             "DATA_DIR": str(folder),
             "BIND": f"127.0.0.1:{self.port}",
             "PYTHONUNBUFFERED": "1",
+            "DATABASE_URL": database,
+            "REDIS_URL": redis,
         }
 
     @contextmanager
     def running(self) -> Iterator[Running]:
         """Started by `manage.py serve`; ready when /readyz says so."""
         arguments = [sys.executable, "manage.py", "serve"]
-        with _process(arguments, self._environment, self.port, self.folder / "server.log", self._is_ready) as server:
+        with started(arguments, self._environment, self.port, self.folder / "server.log", self._is_ready) as server:
             yield server
 
-    def set_up(self) -> str:
-        """Add a vendor app and an agent, beside the running server; the path of the callback address."""
+    def set_up(self, vendor: str = NOWHERE, ring_seconds: int = 60) -> str:
+        """Add a vendor app, whose API is at this address, and an agent, beside the running server.
+
+        Returns: the path of the callback address.
+        """
         address = self._manage(
-            "vendor_app", "bench", "--app-id", "bench", "--app-secret", "-", "--aes-key", "-",
+            "vendor_app", "bench", "--app-id", "bench", "--app-secret", "-", "--aes-key", "-", "--base-url", vendor,
+            "--ring-seconds", str(ring_seconds),
             said=f"{secrets.token_hex(8)}\n{AES_KEY}\n",
         )  # fmt: skip
         self._manage("agent", AGENT, "--all-accounts", said=f"{PASSWORD}\n")
@@ -125,7 +159,20 @@ class Ringdesk:
 
     def calls(self) -> dict[int, str]:
         """Every call in the database: the vendor's id by Ringdesk's."""
-        return dict(_rows(self.folder / "ringdesk.sqlite3", "SELECT id, voipid FROM calls_call"))
+        return dict(self.rows("SELECT id, voipid FROM calls_call"))
+
+    def rows(self, query: str) -> list[Any]:
+        """What the database answers, asked from outside."""
+        if not self._database:
+            return rows_in(self.folder / "ringdesk.sqlite3", query)
+        with psycopg.connect(self._database) as database:
+            return database.execute(query).fetchall()
+
+    def metric(self, name: str) -> float:
+        """As /metrics tells it; 0 where it doesn't."""
+        said = requests.get(f"{self.url}/metrics", timeout=10).text
+        found = re.search(rf"^{name} (\S+)$", said, re.MULTILINE)
+        return float(found[1]) if found else 0.0
 
     def _manage(self, *arguments: str, said: str = "") -> str:
         """What a management command, given this on its standard input, printed."""
@@ -154,13 +201,8 @@ def reference(name: str, folder: Path, *arguments: str) -> Iterator[Running]:
     port = free_port()
     command = [sys.executable, "-m", "bench.references", name, str(port), *arguments]
     environment = {"PATH": os.environ["PATH"]}
-    with _process(command, environment, port, folder / f"{name}.log", lambda: _takes_connections(port)) as server:
+    with started(command, environment, port, folder / f"{name}.log", lambda: takes_connections(port)) as server:
         yield server
-
-
-def inserted(file: Path) -> int:
-    """How many callbacks the reference has stored."""
-    return int(_rows(file, "SELECT COUNT(*) FROM callback")[0][0])
 
 
 def free_port() -> int:
@@ -170,11 +212,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def _process(
+def started(
     arguments: Sequence[str], environment: dict[str, str], port: int, log: Path, is_ready: Callable[[], bool]
 ) -> Iterator[Running]:
-    """Started, awaited until it is ready, and ended in any case. What it prints is appended to the log."""
-    started = time.perf_counter()
+    """A process, started, awaited until it is ready, and ended in any case. What it prints is appended to the log."""
+    began = time.perf_counter()
     with log.open("ab") as output:
         # A session of its own, so that Ctrl-C reaches the benchmark alone, which then ends it in order.
         process = subprocess.Popen(
@@ -182,10 +224,10 @@ def _process(
         )
     try:
         while not is_ready():
-            if process.poll() is not None or time.perf_counter() > started + READY_WITHIN:
+            if process.poll() is not None or time.perf_counter() > began + READY_WITHIN:
                 raise CantMeasure(f"{' '.join(arguments[1:3])} did not get ready; it said:\n{log.read_text()}")
             time.sleep(ASKED_EVERY)
-        yield Running(process, port, time.perf_counter() - started, log)
+        yield Running(process, port, time.perf_counter() - began, log)
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -195,7 +237,7 @@ def _process(
             process.wait()
 
 
-def _takes_connections(port: int) -> bool:
+def takes_connections(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -203,7 +245,7 @@ def _takes_connections(port: int) -> bool:
     return True
 
 
-def _rows(file: Path, query: str) -> list[Any]:
+def rows_in(file: Path, query: str) -> list[Any]:
     database = sqlite3.connect(file, timeout=10)
     try:
         return database.execute(query).fetchall()
