@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from . import burst, healthchecks, history, ingest, live, memory, nchan, report, start
+from . import burst, healthchecks, history, ingest, live, memory, nchan, rejects, report, start, stuck
 from .goals import Wanted
 from .options import HEALTHCHECKS, TURNS, Options
 from .report import Results
@@ -23,6 +23,8 @@ CASES: dict[str, tuple[Callable[[Results, Options], None], str]] = {
     "ingest": (ingest.measure, "callbacks in"),
     "live": (live.measure, "callback to the last of 500 pages, at 10 a second"),
     "burst": (burst.measure, "deliveries a second on 500 pages"),
+    "rejects": (rejects.measure, "click to the vendor, and the vendor's answer to the last of 500 pages"),
+    "stuck": (stuck.measure, "callbacks in while 200 rejects are stuck at the vendor"),
     "memory": (memory.measure, "memory with 500 pages open"),
     "crowd": (live.measure_crowd, "1,000 pages, 50 calls a second, a minute"),
 }

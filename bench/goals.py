@@ -44,6 +44,11 @@ class Wanted(Enum):
     CROWD_LOST = ("crowd", "1,000 pages, 50 calls/s, 60 s: lost", at_most(0, "calls or showings"))
     CROWD_P99 = ("crowd", "1,000 pages, 50 calls/s, 60 s: p99", at_most(250, "ms"))
     BURST = ("burst", "500 pages: deliveries/s", at_least(0.7, "of the bare broadcast's"))
+    CLICK_P50 = ("rejects", "click to the request at the vendor, 50/s: p50", at_most(10, "ms"))
+    CLICK_P99 = ("rejects", "click to the request at the vendor, 50/s: p99", at_most(30, "ms"))
+    ANSWER_P99 = ("rejects", "vendor's answer to the last of 500 pages: p99", at_most(1.5, "times the bare broadcast's"))
+    ANSWER_NCHAN = ("rejects", "vendor's answer to the last of 500 pages: p99", at_most(2, "times nchan's"))
+    STUCK = ("stuck", "200 rejects stuck at the vendor: ingest's p99", at_most(1.5, "times its quiet p99"))
     MEMORY = ("memory", "memory, 500 pages open", at_most(150, "MiB"))
     START = ("start", "start: ready", at_most(2, "s"))
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from calls.vendor.envelope import seal
 
-from . import nchan
+from . import nchan, vendor
 from .callbacks import from_a_contact, voipid
 from .client import post
 from .pages import Address
 from .servers import KEY, Ringdesk, Running, free_port, reference
+from .vendor import Vendor
+
+RING_SECONDS = 1800
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Subject:
     pks: Callable[[Sequence[int]], list[int]]  # under which ids pages are shown the calls of these numbers
     address: Address  # for pages
     installation: Ringdesk | None = None
+    path: str = ""  # of Ringdesk's callback address
+    vendor: Vendor | None = None  # that takes its rejects
 
 
 @contextmanager
@@ -33,6 +38,15 @@ def ringdesk(folder: Path) -> Iterator[Subject]:
     installation = Ringdesk(folder)
     with installation.running() as server:
         yield subject_of(installation, server, installation.set_up())
+
+
+@contextmanager
+def ringdesk_with_vendor(folder: Path) -> Iterator[Subject]:
+    """The same, and a vendor who takes rejects. No call ends by itself."""
+    installation = Ringdesk(folder)
+    with vendor.running(folder) as its_vendor, installation.running() as server:
+        path = installation.set_up(its_vendor.url, RING_SECONDS)
+        yield replace(subject_of(installation, server, path), vendor=its_vendor)
 
 
 def subject_of(installation: Ringdesk, server: Running, path: str) -> Subject:
@@ -50,6 +64,7 @@ def subject_of(installation: Ringdesk, server: Running, path: str) -> Subject:
         pks=pks,
         address=Address(server.port, "/ws/board/", installation.sign_in()),
         installation=installation,
+        path=path,
     )
 
 
