@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from . import burst, healthchecks, history, ingest, live, memory, nchan, rejects, report, start, stuck
+from . import burst, healthchecks, history, ingest, live, memory, nchan, rejects, report, soak, start, stuck
 from .goals import Wanted
 from .options import HEALTHCHECKS, TURNS, Options
 from .report import Results
@@ -27,6 +27,7 @@ CASES: dict[str, tuple[Callable[[Results, Options], None], str]] = {
     "stuck": (stuck.measure, "callbacks in while 200 rejects are stuck at the vendor"),
     "memory": (memory.measure, "memory with 500 pages open"),
     "crowd": (live.measure_crowd, "1,000 pages, 50 calls a second, a minute"),
+    "soak": (soak.measure, "an hour's load in ten minutes"),
 }
 
 
@@ -90,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--turns", type=_up_to(9, int), default=TURNS, help="how often each is measured (default %(default)s)"
     )
+    parser.add_argument("--minutes", type=_up_to(60, float), help=f"soak: its length (default {soak.MINUTES:g})")
     parser.add_argument(
         "--healthchecks", type=Path, metavar="DIR", default=HEALTHCHECKS, help="a checkout of it (default %(default)s)"
     )
