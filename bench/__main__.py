@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from . import burst, healthchecks, history, ingest, live, memory, nchan, rejects, report, soak, start, stuck
+from . import burst, cost, healthchecks, history, ingest, live, memory, nchan, rejects, report, soak, start, stuck
 from .goals import Wanted
 from .options import HEALTHCHECKS, TURNS, Options
 from .report import Results
@@ -61,6 +61,8 @@ def _measure(arguments: argparse.Namespace) -> int:
     for name, (measure, _) in CASES.items():
         if arguments.what in (name, "all"):
             measure(results, options)
+    if arguments.what == "cost":
+        cost.measure(results, options)
     if arguments.what == "history":
         history.measure(results, arguments.calls, arguments.engine, arguments.keep)
     print(report.as_text(results))
@@ -85,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", nargs="?", choices=[*CASES, "all", "history", "install"], metavar="NAME", help="see below")
+    parser.add_argument(
+        "what", nargs="?", choices=[*CASES, "all", "cost", "history", "install"], metavar="NAME", help="see below"
+    )
     parser.add_argument("--seconds", type=_up_to(60, float), help="length of one run (default: as each goal asks)")
     parser.add_argument("--pages", type=_up_to(1000, int), help="open pages (default: as each goal asks)")
     parser.add_argument(
@@ -111,6 +115,7 @@ def _epilog() -> str:
     """What there is to measure, and the goals."""
     names = {name: what for name, (_, what) in CASES.items()} | {
         "all": "all of these, which takes about 25 minutes",
+        "cost": "what each thing costs the processor, on SQLite and on PostgreSQL and Redis; for no goal",
         "history": "history, search, reports and export over millions of calls, which takes much longer",
         "install": "bring nginx with nchan and healthchecks here, as references",
     }
