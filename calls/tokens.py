@@ -1,24 +1,22 @@
 """The vendor's access tokens: fetched once, kept in the database for all processes, and renewed early.
 
-One renews and the others wait for it: the threads of a process by a lock, the processes of a machine by a lock on a file,
-which frees itself when its holder dies. Processes on several machines may each renew once.
+One renews and the others wait for it: the threads of a process by a lock in memory, all processes by one that frees itself
+when its holder dies (`locks.py`).
 """
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from .locks import alone
 from .models import VendorApp
 from .results import DATABASE_AWAY
 from .vendor import client
@@ -28,8 +26,6 @@ logger = logging.getLogger(__name__)
 NO_TOKEN = gettext_noop("no access token")
 NO_DATABASE = gettext_noop("the database does not answer")
 RENEWED_BEFORE = timedelta(minutes=5)  # of its end, or at half its life where that is shorter
-
-LOOK_EVERY = 0.02  # seconds, at a lock that another process holds
 
 _locks: dict[int, threading.Lock] = defaultdict(threading.Lock)
 
@@ -56,38 +52,30 @@ def current(app: VendorApp, left: Callable[[], float], not_this: str = "") -> st
         return app.access_token
     if _usable(app, not_this):
         return app.token
-    with _sole_renewal(app.pk, left):
-        try:
+    try:
+        with _sole_renewal(app.pk, left):
             app.refresh_from_db(fields=["token", "token_good_until"])  # perhaps somebody else renewed it meanwhile
-        except DATABASE_AWAY as error:
-            raise client.NotSent(f"{NO_TOKEN}: {NO_DATABASE}") from error
-        if not _usable(app, not_this):
-            _renew(app, left())
+            if not _usable(app, not_this):
+                _renew(app, left())
+    except DATABASE_AWAY as error:
+        raise client.NotSent(f"{NO_TOKEN}: {NO_DATABASE}") from error
     return app.token
 
 
 @contextmanager
 def _sole_renewal(app_pk: int, left: Callable[[], float]) -> Iterator[None]:
-    """Hold off every other renewal for this app. Raises: client.NotSent where there is no time left to wait for them."""
+    """Hold off every other renewal for this app.
+
+    Raises: client.NotSent where there is no time left to wait for them; one of DATABASE_AWAY.
+    """
     lock = _locks[app_pk]
     if not lock.acquire(timeout=left()):
         raise client.NotSent(f"{NO_TOKEN}: {client.TIMED_OUT}")
     try:
-        with (settings.DATA_DIR / f"token-{app_pk}.lock").open("a") as file:
-            while not _locked(file.fileno()):
-                time.sleep(min(LOOK_EVERY, left()))
+        with alone(f"token-{app_pk}", left):
             yield
     finally:
         lock.release()
-
-
-def _locked(file: int) -> bool:
-    """Whether this process holds the file now. Closing it gives it back."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _usable(app: VendorApp, not_this: str) -> bool:

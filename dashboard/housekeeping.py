@@ -1,20 +1,18 @@
-"""What is done beside the work, a little at a time: by one thread, of one process of a machine."""
+"""What is done beside the work, a little at a time: by one thread, of one process of all."""
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import TextIOWrapper
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 
 from calls import rollups, search
+from calls.locks import Lock, lock
 from calls.models import Call
 from calls.retention import Purging
 
@@ -77,26 +75,29 @@ class Housekeeping:
             self._thread.join()
 
     def _run(self) -> None:
-        with (settings.DATA_DIR / "housekeeping.lock").open("a") as file:
+        keys = lock("housekeeping")
+        try:
             while not self._stopping.wait(LOOKED_EVERY):
-                if _is_ours(file):
-                    self._do_what_is_due()
+                if _are_ours(keys):
+                    self._do_what_is_due(keys)
+        finally:
+            keys.release()
 
-    def _do_what_is_due(self) -> None:
+    def _do_what_is_due(self, keys: Lock) -> None:
         try:
             for job in self._jobs:
                 if time.monotonic() >= job.due:
-                    self._do(job)
+                    self._do(job, keys)
         finally:
             connection.close()  # a database that was away is found anew
 
-    def _do(self, job: Job) -> None:
+    def _do(self, job: Job, keys: Lock) -> None:
         try:
             for _ in range(STEPS_IN_A_ROW):
                 if not job.step():
                     job.due = time.monotonic() + job.every
                     return
-                if self._stopping.wait(PAUSE):
+                if self._stopping.wait(PAUSE) or not _are_ours(keys):
                     return
         except DatabaseError as error:
             logger.warning("%s: the database could not take it; trying again: %s", job.step.__qualname__, error)
@@ -106,13 +107,12 @@ class Housekeeping:
             job.due = time.monotonic() + job.every
 
 
-def _is_ours(file: TextIOWrapper) -> bool:
-    """Whether this process is the one that does it. The lock is given up with the process."""
+def _are_ours(keys: Lock) -> bool:
+    """Whether this process is the one that does it. One that is cut off from the database no longer is."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        return keys.take()
+    except (DatabaseError, OSError):
         return False
-    return True
 
 
 housekeeping = Housekeeping(JOBS)

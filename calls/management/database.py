@@ -1,16 +1,15 @@
 """Bringing the database up to date: by one process at a time, whoever else starts at the same moment."""
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import Error as DatabaseError
 from django.db import connection
 
+from calls.locks import alone
 from calls.models import Person
 
 
@@ -41,8 +40,7 @@ def never_make_anew() -> None:
 @contextmanager
 def _alone() -> Iterator[None]:
     try:
-        with (settings.DATA_DIR / "migrate.lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with alone("migrate"):
             yield
     except DatabaseError as error:
         reason, _, _ = str(error).partition("\n")

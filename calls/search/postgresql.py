@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from django.db import connection
 from django.db.models import Q
 
+from ..locks import lock
 from ..models.call import CallQuerySet
 from . import grams
 from .sources import INDEXED, Source
 
 LOOKED_EVERY = 0.1  # seconds
-MAKING_AN_INDEX = 4_126_013_807  # the number of an advisory lock; any that nobody else has
 
 
 def candidates(source: Source, text: str, most: int) -> list[int] | None:
@@ -100,14 +100,11 @@ def _missing() -> list[Source]:
 def _alone() -> Iterator[bool]:
     """Whether nobody else makes an index, and then as long as this lasts. One that is being made is no usable one, and must
     not be taken for one whose making was cut short."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [MAKING_AN_INDEX])
-        (alone,) = cursor.fetchone()
-        try:
-            yield alone
-        finally:
-            if alone:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [MAKING_AN_INDEX])
+    making = lock("search-index")
+    try:
+        yield making.take()
+    finally:
+        making.release()
 
 
 def _make_index(source: Source) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from calls.locks import alone
 from calls.management import database
 from calls.models import Person
 from dashboard.server import CantStart, listening_socket, serve, sole_server
@@ -19,7 +20,8 @@ class Command(BaseCommand):
             with sole_server(settings.DATA_DIR):
                 listener = listening_socket(settings.BIND_HOST, settings.BIND_PORT)
                 database.bring_up_to_date()
-                self._create_first_admin()
+                with alone("first-admin"):
+                    self._create_first_admin()
                 database.never_make_anew()
                 serve(listener, self._announce)
         except CantStart as error:
