@@ -22,6 +22,7 @@ from calls.live.hub import hub
 from calls.results import record
 
 from .housekeeping import housekeeping
+from .workers import end_with_parent
 
 BOARD_SOCKET = "/ws/board/"
 SWITCHED_EVERY = 0.0005  # seconds
@@ -47,6 +48,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 async def _lifespan(receive: Receive, send: Send) -> None:
     """Start the hub before the first callback comes, and stop it after all that is to be stored was."""
     await receive()
+    end_with_parent()
     hub.start()
     try:
         await callbacks.start()

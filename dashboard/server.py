@@ -14,9 +14,11 @@ from typing import TextIO
 
 import uvicorn
 from django.conf import settings
-from uvicorn.supervisors import Multiprocess
 
-from .websocket import Protocol
+from calls import metrics
+
+from . import http, websocket
+from .workers import Workers
 
 
 class CantStart(Exception):
@@ -71,8 +73,8 @@ def serve(listener: socket.socket, when_ready: Callable[[], None]) -> None:
         "dashboard.asgi:application",
         workers=settings.WORKERS,
         loop="uvloop",
-        http="httptools",
-        ws=Protocol,
+        http=http.Protocol,
+        ws=websocket.Protocol,
         ws_max_size=64 * 1024,  # bytes; pages send next to nothing
         ws_per_message_deflate=False,  # would nearly halve the deliveries a second
         lifespan="on",
@@ -84,15 +86,19 @@ def serve(listener: socket.socket, when_ready: Callable[[], None]) -> None:
         # Longer than proxies and HTTP clients hold idle connections: a callback that is sent just as this end hangs up is
         # lost, since the vendor pushes it once.
         timeout_keep_alive=120,  # seconds
+        timeout_worker_healthcheck=20,  # seconds in which a process starts, or says that it is alive
     )
     if settings.WORKERS > 1:
-        when_ready()  # said early: the processes start by themselves, and the socket listens already
-        Multiprocess(config, sockets=[listener]).run()
+        metrics.count_together(settings.DATA_DIR / "metrics")
+        workers = Workers(config, listener, when_ready)
+        workers.run()
+        started = workers.could_start
     else:
         server = _Server(config, when_ready)
         server.run(sockets=[listener])
-        if not server.started:
-            sys.exit(1)
+        started = server.started
+    if not started:
+        sys.exit(1)
 
 
 class _Server(uvicorn.Server):

@@ -43,6 +43,7 @@ CALLS_COMPARED_EVERY = 1.5  # seconds
 TRUSTED_FOR = 6.0  # seconds after rights and calls were last compared
 SUBSCRIPTION_RENEWED_EVERY = 60.0  # seconds; channel layers let subscriptions expire after a day
 SILENCE_ALLOWED = 20.0  # seconds, of pages that have spoken
+CANCELLED_AGAIN_AFTER = 2.0  # seconds
 
 T = TypeVar("T")
 
@@ -76,10 +77,8 @@ class Hub:
         self._tasks.append(asyncio.create_task(self._receipts.keep_storing()))
 
     async def stop(self) -> None:
-        publish.bind(None)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await publish.finish()
+        await _end(self._tasks)
         self._tasks.clear()
         await asyncio.get_running_loop().run_in_executor(self._thread, lambda: connection.close())
         self._thread.shutdown()
@@ -325,6 +324,15 @@ class Hub:
                 raise
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, by_kept_connection)
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel them until they end: a client of Redis that is just connecting may swallow it."""
+    going_on = set(tasks)
+    while going_on:
+        for task in going_on:
+            task.cancel()
+        _, going_on = await asyncio.wait(going_on, timeout=CANCELLED_AGAIN_AFTER)
 
 
 def _clock() -> float:

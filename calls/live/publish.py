@@ -13,6 +13,7 @@ from channels.layers import get_channel_layer
 logger = logging.getLogger(__name__)
 
 GROUP = "board"
+SENT_WITHIN = 3.0  # seconds
 
 
 class Change(TypedDict):
@@ -27,10 +28,19 @@ _loop: asyncio.AbstractEventLoop | None = None
 _sending: set[asyncio.Task[None]] = set()
 
 
-def bind(loop: asyncio.AbstractEventLoop | None) -> None:
-    """Publish by way of this event loop from now on (None: of no loop in particular)."""
+def bind(loop: asyncio.AbstractEventLoop) -> None:
+    """Publish by way of this event loop from now on."""
     global _loop
     _loop = loop
+
+
+async def finish() -> None:
+    """Send what was published by way of the loop; from now on publish by way of none in particular."""
+    global _loop
+    _loop = None
+    await asyncio.sleep(0)  # what threads have handed over is taken up
+    if _sending:
+        await asyncio.wait(_sending, timeout=SENT_WITHIN)
 
 
 def calls_changed(pks: Sequence[int]) -> None:
@@ -64,7 +74,8 @@ async def _send(change: Change) -> None:
     try:
         layer = get_channel_layer()
         assert layer is not None
-        await layer.group_send(GROUP, change)
+        async with asyncio.timeout(SENT_WITHIN):  # else more and more would wait for one that hangs
+            await layer.group_send(GROUP, change)
     except Exception:
         # The channel layer is out of reach. What was stored stays stored, so nobody's work fails over it.
         logger.exception("a change could not be published")

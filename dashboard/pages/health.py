@@ -5,8 +5,9 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
+from calls import metrics as counts
 from calls.live import publish
 from calls.models import VendorApp
 
@@ -33,7 +34,7 @@ def ready(request: HttpRequest) -> HttpResponse:
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
     """Counts in Prometheus' text form."""
-    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(counts.as_text(), content_type=CONTENT_TYPE_LATEST)
 
 
 def _database_answers() -> bool:
