@@ -44,7 +44,7 @@ def stop_listening(server: Server) -> None:
     while True:
         try:
             socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
-        except ConnectionRefusedError:
+        except ConnectionError:  # refused, or cut off while it waited to be taken
             return
 
 
