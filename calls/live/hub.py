@@ -4,7 +4,8 @@ It takes changes from the layer, lets what arrives meanwhile gather, has everyth
 the queue of each socket that may see it. All of it in one task, one round after the other, so that an older card can never
 overtake a newer one.
 
-Channel layers lose messages without a word, so what was drawn is compared with the database every few seconds.
+Channel layers lose messages without a word, so what was drawn is compared with the database every few seconds, and pages are
+told that they are live only while what hubs report arrives (`pulse.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
@@ -27,9 +28,10 @@ from django.utils import timezone
 from .. import backlog, metrics
 from ..connections import KeptConnection
 from ..models.person import Sight
-from . import checks, publish, render
+from . import checks, publish, pulse, render
 from .checks import Assignments, Versions
 from .frames import Text
+from .pulse import Pulse, Report
 from .receipts import Receipts, Shown
 from .render import Audience, Rendered
 from .sockets import SIGNED_OUT, SILENT, Socket
@@ -61,6 +63,7 @@ class Hub:
         self._drawn: Versions | None = None  # of active calls, as every page shows them at least; None: there is no page
         self._missed: set[int] = set()  # calls that were found to be drawn otherwise than they are, at the last comparison
         self._receipts = Receipts()
+        self._pulse = Pulse()
         self._failing: set[str] = set()  # work that failed and has not succeeded since; no page is told that it is live
         self._worked_at: dict[str, float] = {}  # by the event loop's clock, since a query may also hang without an error
         self._tasks: list[asyncio.Task[None]] = []
@@ -79,6 +82,7 @@ class Hub:
     async def stop(self) -> None:
         await publish.finish()
         await _end(self._tasks)
+        await self._pulse.say_goodbye()
         self._tasks.clear()
         await asyncio.get_running_loop().run_in_executor(self._thread, lambda: connection.close())
         self._thread.shutdown()
@@ -115,9 +119,11 @@ class Hub:
         self._worked_at[work.__name__] = _clock()
 
     async def _listen(self) -> None:
-        """Take changes from the channel layer."""
+        """Take changes from the channel layer, and what other hubs and this one itself report."""
         layer = get_channel_layer()
         assert layer is not None
+        if self._listen.__name__ in self._failing:
+            await layer.flush()  # of this process only: a connection that hangs would go on hanging
         channel = await layer.new_channel("hub")
         await layer.group_add(publish.GROUP, channel)
         self._works(self._listen)
@@ -125,17 +131,27 @@ class Hub:
         self._send_whole_boards()
         renew_at = _clock() + SUBSCRIPTION_RENEWED_EVERY
         receiving = asyncio.ensure_future(layer.receive(channel))
+        reporting = asyncio.ensure_future(self._pulse.keep_sending())
         try:
             while True:
-                await asyncio.wait([receiving], timeout=max(0.0, renew_at - _clock()))
+                await asyncio.wait([receiving], timeout=pulse.EVERY)
                 if receiving.done():
-                    self._note(receiving.result())
+                    self._take(receiving.result())
                     receiving = asyncio.ensure_future(layer.receive(channel))
+                self._pulse.check()
                 if _clock() >= renew_at:
                     await layer.group_add(publish.GROUP, channel)
                     renew_at = _clock() + SUBSCRIPTION_RENEWED_EVERY
         finally:
-            receiving.cancel()
+            await _end([receiving, reporting])
+
+    def _take(self, message: publish.Change | Report) -> None:
+        if message["type"] == "change":
+            self._note(message)
+        elif self._pulse.hear(message):
+            self._send_whole_boards()
+        elif self._newcomers:
+            self._wake.set()  # they may have waited for it
 
     def _note(self, change: publish.Change) -> None:
         if change["boards"]:
@@ -167,13 +183,17 @@ class Hub:
                 renew_at = _clock() + BOARDS_RENEWED_EVERY
 
     def _boards_are_due(self) -> bool:
-        """A board makes a page live, so none is sent while calls wait on disk that it can't show."""
-        return bool(self._newcomers) and not backlog.waiting()[0]
+        """A board makes a page live, so none is sent while calls may be known that it can't show."""
+        return bool(self._newcomers) and self._can_know_all()
+
+    def _can_know_all(self) -> bool:
+        """Whether what is published arrives here, and nothing waits on disk, in whichever process."""
+        return self._pulse.is_well and not backlog.waiting().callbacks
 
     def _can_be_trusted(self) -> bool:
-        """Whether pages show all that there is: nothing fails, nothing hangs, nothing waits on disk."""
+        """Whether pages show all that there is: nothing fails, nothing hangs, nothing is kept from this hub."""
         checked = (self._worked_at[work.__name__] for work in (self._check_rights, self._compare_calls))
-        return not self._failing and not backlog.waiting()[0] and _clock() - min(checked) < TRUSTED_FOR
+        return not self._failing and self._can_know_all() and _clock() - min(checked) < TRUSTED_FOR
 
     async def _something_to_do(self, beat_at: float) -> None:
         """Wait until a change or a newcomer arrives, a card changes by the clock, or a beat is due."""
@@ -326,7 +346,7 @@ class Hub:
         return await asyncio.get_running_loop().run_in_executor(self._thread, by_kept_connection)
 
 
-async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+async def _end(tasks: Iterable[asyncio.Future[Any]]) -> None:
     """Cancel them until they end: a client of Redis that is just connecting may swallow it."""
     going_on = set(tasks)
     while going_on:

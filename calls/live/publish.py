@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Literal, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
@@ -72,13 +72,18 @@ def _send_soon(change: Change) -> None:
 
 async def _send(change: Change) -> None:
     try:
-        layer = get_channel_layer()
-        assert layer is not None
-        async with asyncio.timeout(SENT_WITHIN):  # else more and more would wait for one that hangs
-            await layer.group_send(GROUP, change)
+        await send(change)
     except Exception:
         # The channel layer is out of reach. What was stored stays stored, so nobody's work fails over it.
         logger.exception("a change could not be published")
+
+
+async def send(message: Mapping[str, Any]) -> None:
+    """To every hub. Raises: whatever the channel layer does; TimeoutError."""
+    layer = get_channel_layer()
+    assert layer is not None
+    async with asyncio.timeout(SENT_WITHIN):  # else more and more would wait for one that hangs
+        await layer.group_send(GROUP, message)
 
 
 def layer_answers() -> bool:
