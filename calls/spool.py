@@ -50,6 +50,11 @@ class Place:
     length: int
 
 
+def left_in(folder: Path) -> int:
+    """How many callbacks wait in the files there. For while no server runs. Raises: OSError."""
+    return sum(len(_left_in(path)) for path in folder.glob("spool.*") if _is_spool(path))
+
+
 class Spool:
     """Open and close it with the server. For one event loop; the file is touched in a thread of the spool's own.
 
@@ -144,7 +149,7 @@ class Spool:
         """Move what others left into this file. In this order: after a crash in between it is there twice, and not lost."""
         places: list[Place] = []
         for path in sorted(self._folder.glob("spool.*")):
-            if path.name != ASIDE and not _NUMBERED.fullmatch(path.name):
+            if not _is_spool(path):
                 continue
             file = _open_alone(path)
             if file is None:  # held by another process, or by this one
@@ -199,6 +204,15 @@ class Spool:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _is_spool(path: Path) -> bool:
+    return path.name == ASIDE or bool(_NUMBERED.fullmatch(path.name))
+
+
+def _left_in(path: Path) -> list[Place]:
+    with path.open("rb") as file:
+        return _scan(file.fileno()).places
 
 
 def _first_free(folder: Path) -> int:

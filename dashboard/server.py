@@ -20,6 +20,8 @@ from calls import metrics
 from . import http, websocket
 from .workers import Workers
 
+LOCK = "server.lock"  # in the data folder, held by the server that uses it
+
 
 class CantStart(Exception):
     """Why the server can't start, in one line for the operator."""
@@ -31,7 +33,7 @@ def sole_server(folder: Path) -> Iterator[None]:
 
     Raises: CantStart where another server holds it.
     """
-    with (folder / "server.lock").open("a+") as file:
+    with (folder / LOCK).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
