@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from asgiref.sync import sync_to_async
 from django.db import connection
 
-from . import metrics
+from . import metrics, patience
 from .intake import Intake, Letter, NotStored
 from .ledger import Fate
 from .models import Callback, VendorApp
@@ -178,6 +178,7 @@ async def _whole_body(scope: Scope, receive: Receive) -> bytes | None:
             return bytes(body)
 
 
+@patience.within(patience.HURRIED)
 def _all_senders() -> list[Sender]:
     try:
         return senders_of(VendorApp.objects.all())

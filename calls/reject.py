@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from . import metrics, tokens
+from . import metrics, patience, tokens
 from .live import publish
 from .models import Attempt, Call, Person
 from .results import ANSWERED, DATABASE_AWAY, Result, record
@@ -53,6 +53,7 @@ class _Countdown:
         raise client.NotSent(NO_TIME_LEFT)
 
 
+@patience.within(patience.HURRIED)
 def reject(pk: int, person: Person) -> bool:
     """Reject a call in this person's name. Takes up to 8 s, and everyone watches meanwhile.
 

@@ -11,14 +11,16 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 
+from . import patience
 from .live import publish
 from .models import Attempt, Call
 
 logger = logging.getLogger(__name__)
 
-DATABASE_AWAY = (OperationalError, InterfaceError)  # locked, restarting or out of reach: the same may succeed later
+# Locked, restarting or out of reach, or (InternalError) only a standby now: the same may succeed later.
+DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 AGAIN_AFTER = 1.0  # seconds
 ANSWERED = ["result", "errcode", "message", "answer", "answered_at", "milliseconds"]
 
@@ -31,6 +33,7 @@ class Result:
     claimed_until: datetime
     attempts: list[Attempt]
 
+    @patience.within(patience.HURRIED)
     @transaction.atomic
     def save(self) -> None:
         """The attempts first, since the call's outcome is what they add up to. Raises: one of DATABASE_AWAY."""

@@ -17,6 +17,7 @@ from typing import TypeAlias
 from django.db import DataError, IntegrityError, connection
 from django.db import Error as DatabaseError
 
+from . import patience
 from .connections import KeptConnection
 from .receive import Batch, Receipt, Reception
 
@@ -86,6 +87,7 @@ class Writer:
         self._items.put(_Job(work, done))
         return done
 
+    @patience.within(patience.HURRIED)
     def _run(self) -> None:
         following: _Item = []
         try:

@@ -14,7 +14,7 @@ pages = get_asgi_application()  # first: it loads the models that the imports be
 from channels.auth import AuthMiddlewareStack
 from django.db import Error as DatabaseError
 
-from calls import ingest
+from calls import ingest, patience
 from calls.ingest import Ingest, Receive, Scope, Send
 from calls.intake import AnotherKey
 from calls.live.consumer import BoardConsumer
@@ -48,6 +48,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 async def _lifespan(receive: Receive, send: Send) -> None:
     """Start the hub before the first callback comes, and stop it after all that is to be stored was."""
     await receive()
+    patience.hurry()
     end_with_parent()
     hub.start()
     try:

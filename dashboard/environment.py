@@ -17,7 +17,8 @@ from environs import validate as check
 env = Env()
 
 HOST = re.compile(r"\*|(\*?\.)?[\w-]+(\.[\w-]+)*\.?|\[[0-9A-Fa-f:.]+\]")
-DATABASE_ENGINES = {"django.db.backends.sqlite3", "django.db.backends.postgresql"}
+SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresql"
+SEVERAL_HOSTS = re.compile(r"(?P<before>[^/]*//([^/?#]*@)?)(?P<hosts>[^/?#@]*,[^/?#@]*)(?P<after>.*)", re.DOTALL)
 
 
 def refuse(problem: str) -> NoReturn:
@@ -129,12 +130,30 @@ def _is_origin(value: str) -> bool:
 def database(name: str, default: str) -> dj_database_url.DBConfig:
     """The address of a database on SQLite or PostgreSQL, as Django's settings want it."""
     with contextlib.suppress(ValueError):
-        config = dj_database_url.parse(text(name, default))
+        config = _parsed(text(name, default))
         # A database in memory would be another one for each thread.
-        if config["ENGINE"] in DATABASE_ENGINES and config["NAME"] != ":memory:":
+        if config["ENGINE"] in {SQLITE, POSTGRESQL} and config["NAME"] != ":memory:":
             return config
     # The value isn't shown, since it may hold a password.
     refuse(f"{name} is no address that can be used. Use one such as postgres://user:password@host:5432/ringdesk.")
+
+
+def _parsed(address: str) -> dj_database_url.DBConfig:
+    """An address may name several hosts, as PostgreSQL's own may: whichever of them is the primary is connected to.
+
+    Source: PostgreSQL's documentation, "libpq", "Connection URIs". Raises: ValueError.
+    """
+    several = SEVERAL_HOSTS.fullmatch(address)
+    if several is None:
+        return dj_database_url.parse(address)
+    config = dj_database_url.parse(f"{several['before']}{several['after']}")
+    if config["ENGINE"] != POSTGRESQL:
+        raise ValueError
+    hosts = [urlsplit(f"//{host}") for host in several["hosts"].split(",")]
+    config["HOST"] = ",".join(host.hostname or "" for host in hosts)
+    config["PORT"] = ",".join(str(host.port or 5432) for host in hosts)
+    config["OPTIONS"] = {"target_session_attrs": "read-write"} | config.get("OPTIONS", {})
+    return config
 
 
 def redis(name: str) -> str:

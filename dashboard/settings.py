@@ -109,6 +109,17 @@ if ON_SQLITE:
     }
     # Tests use a file as well: the threads of the real thing can't share a database in memory.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+else:
+    DATABASES["default"]["ENGINE"] = "calls.postgresql"
+    # A machine that is gone is found out within seconds, by this side and, so that it frees what was locked, by the other.
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 3,  # seconds, for each host
+        "tcp_user_timeout": 5000,  # milliseconds
+        "keepalives_idle": 5,  # seconds
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "options": "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3",
+    } | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = environment.redis("REDIS_URL")

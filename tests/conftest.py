@@ -12,6 +12,8 @@ from django.core.cache import cache
 from django.db import connection
 from pytest_django import Settings
 
+from bench import history, postgres
+from bench.postgres import Postgres
 from calls.vendor.sandbox import Sandbox
 
 from .desk import Desk
@@ -61,6 +63,13 @@ def sandbox() -> Iterator[Sandbox]:
     """The vendor's side, on loopback."""
     with Sandbox() as vendor:
         yield vendor
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Postgres]:
+    """A PostgreSQL server with no database of ours yet."""
+    with history.data_folder() as folder, postgres.running(folder / "postgresql") as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

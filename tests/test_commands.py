@@ -296,6 +296,8 @@ def test_a_second_server_on_the_same_data_is_refused_in_one_line(server: Server)
         ("DATABASE_URL", "ringdesk.sqlite3"),
         ("DATABASE_URL", "postgres://user@host:port/name"),
         ("DATABASE_URL", "mysql://user@host/name"),
+        ("DATABASE_URL", "mysql://user@one,two/name"),
+        ("DATABASE_URL", "postgres://user@one:port,two/name"),
         ("REDIS_URL", "localhost:6379"),
         ("DATABASE_URL", "sqlite://:memory:"),
         ("PUBLIC_URL", "https://calls.example.com/path"),
@@ -337,6 +339,14 @@ def test_an_ipv6_address_to_bind_is_written_in_brackets(monkeypatch: pytest.Monk
 def test_a_data_folder_that_is_made_is_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "new"))
     assert environment.data_folder("DATA_DIR", tmp_path).stat().st_mode & 0o777 == 0o700
+
+
+def test_an_address_of_a_database_may_name_several_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://user:a%2Cb@one:5433,[::1],two/name?sslmode=require")
+    config = environment.database("DATABASE_URL", "")
+    assert (config["HOST"], config["PORT"]) == ("one,::1,two", "5433,5432,5432")
+    assert (config["USER"], config["PASSWORD"], config["NAME"]) == ("user", "a,b", "name")
+    assert config["OPTIONS"] == {"target_session_attrs": "read-write", "sslmode": "require"}
 
 
 def test_a_refused_address_of_a_database_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.utils import timezone
 
-from .. import backlog, metrics
+from .. import backlog, metrics, patience
 from ..connections import KeptConnection
 from ..models.person import Sight
 from . import checks, publish, pulse, render
@@ -338,7 +338,8 @@ class Hub:
         def by_kept_connection() -> T:
             self._connection.check()
             try:
-                return work(*arguments)
+                with patience.within(patience.HURRIED):
+                    return work(*arguments)
             except DatabaseError:
                 connection.close()
                 raise

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from django.db import close_old_connections, transaction
 from django.utils import timezone
 
+from .. import patience
 from ..models import Call
 from ..models.person import Sight
 
@@ -139,6 +140,7 @@ class Receipts:
         self._counted = {call: counted for call, counted in self._counted.items() if counted.until > now}
 
 
+@patience.within(patience.HURRIED)
 def _with_fresh_connection(notes: Mapping[Key, Note]) -> dict[Key, datetime]:
     close_old_connections()
     return store(notes)

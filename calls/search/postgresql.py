@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from django.db import connection
 from django.db.models import Q
 
+from .. import patience
 from ..locks import lock
 from ..models.call import CallQuerySet
 from . import grams
@@ -109,7 +110,7 @@ def _alone() -> Iterator[bool]:
 
 def _make_index(source: Source) -> None:
     _drop_index(source)  # one whose making was cut short can't be used
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor, patience.without_end():
         cursor.execute(
             f"CREATE INDEX {_concurrently()} {_index_of(source)} ON {source.table}"
             f" USING gin (calls_pieces({_body_of(source)})) WHERE {_body_of(source)} <> ''"

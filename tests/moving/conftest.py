@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -14,7 +13,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from bench import history, postgres
 from bench.postgres import Postgres
 from tests.server import ROOT
 
@@ -75,12 +73,6 @@ class Installation:
 
     def nothing_was_moved(self) -> bool:
         return self.sql("SELECT (SELECT count(*) FROM calls_call) + (SELECT count(*) FROM calls_team)") == [(0,)]
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[Postgres]:
-    with history.data_folder() as folder, postgres.running(folder / "postgresql") as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,1 @@
+"""Django's PostgreSQL, with connections that don't wait for an answer without end (see calls/patience.py)."""
