@@ -45,8 +45,8 @@ class Postgres:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Postgres]:
-    """With its data in this folder, which is made where it is missing, and stays.
+def running(folder: Path, **options: str) -> Iterator[Postgres]:
+    """With its data in this folder, which is made where it is missing, and stays; with these of PostgreSQL's own settings.
 
     Raises: CantMeasure.
     """
@@ -61,6 +61,7 @@ def running(folder: Path) -> Iterator[Postgres]:
             raise CantMeasure(f"no PostgreSQL: {done.stderr.strip()}")
     server = Postgres(port := free_port())
     command = [_binary("postgres"), "-D", str(folder), "-h", "127.0.0.1", "-p", str(port), "-k", ""]
+    command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(command, user=user, cwd="/", stdout=log, stderr=log, start_new_session=True)
     try:

@@ -159,9 +159,19 @@ def _parsed(address: str) -> dj_database_url.DBConfig:
 def redis(name: str) -> str:
     """The address of a Redis server, or nothing."""
     value = text(name)
-    if value and not value.startswith(("redis://", "rediss://", "unix://")):
+    try:
+        if value:
+            redis_database(value)
+    except ValueError:
         refuse(f"{name} is no address that can be used. Use one such as redis://host:6379/0.")
     return value
+
+
+def redis_database(url: str) -> int:
+    """The number of the database in the address of a Redis server. Raises: ValueError where it is no such address."""
+    from redis.connection import parse_url  # here, since most starts need none of it
+
+    return int(parse_url(url).get("db", 0))  # type: ignore[no-untyped-call]
 
 
 def data_folder(name: str, default: Path) -> Path:

@@ -99,11 +99,12 @@ TEMPLATES = [
 SQLITE_FILE = str(DATA_DIR / "ringdesk.sqlite3")
 DATABASES = {"default": environment.database("DATABASE_URL", default=f"sqlite:///{SQLITE_FILE}")}
 ON_SQLITE = DATABASES["default"]["ENGINE"].endswith("sqlite3")
+LOCKS_WAITED_FOR = 5  # seconds; whoever waits for longer gets an error, and says so or tries again
 if ON_SQLITE:
     DATABASES["default"]["OPTIONS"] = {
         # A transaction that reads before it writes would fail, not wait, when another wrote in between.
         "transaction_mode": "IMMEDIATE",
-        "timeout": 5,  # seconds
+        "timeout": LOCKS_WAITED_FOR,
         # FULL: an answered callback survives a power cut. The writer pays for it once per group of calls.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-8000;",
     }
@@ -118,7 +119,9 @@ else:
         "keepalives_idle": 5,  # seconds
         "keepalives_interval": 2,
         "keepalives_count": 3,
-        "options": "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3",
+        # By itself PostgreSQL would wait for locks for ever. What the address says of `options` goes before.
+        "options": "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
+        f" -c lock_timeout={LOCKS_WAITED_FOR}s",
     } | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -127,7 +130,8 @@ if REDIS_URL:
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-            "CONFIG": {"hosts": [REDIS_URL]},
+            # Redis passes messages on whatever the number of the database, so the number is part of their address.
+            "CONFIG": {"hosts": [REDIS_URL], "prefix": f"ringdesk-{environment.redis_database(REDIS_URL)}-"},
         }
     }
 else:

@@ -2,26 +2,68 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
+from django.conf import settings
 from django.core.cache import cache
-from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from pytest_django import Settings
 
 from bench import history, postgres
 from bench.postgres import Postgres
 from calls.vendor.sandbox import Sandbox
 
+from .databases import wait_for_locks
 from .desk import Desk
 from .server import Server, running_server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="let the faults last as long as they do in earnest")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the engines of this run don't have, or what the run on SQLite has shown already."""
+    left_out = {"postgresql_only"} if settings.ON_SQLITE else {"sqlite_only", "engineless"}
+    run: list[pytest.Item] = []
+    not_run: list[pytest.Item] = []
+    for item in items:
+        (not_run if left_out.intersection(mark.name for mark in item.iter_markers()) else run).append(item)
+    config.hook.pytest_deselected(items=not_run)
+    items[:] = run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_channel_layer(worker_id: str) -> None:
+    """Processes that run tests at the same time share a Redis, and don't hear each other."""
+    if settings.REDIS_URL:
+        config: Any = settings.CHANNEL_LAYERS["default"]["CONFIG"]
+        config["prefix"] = f"tests-{worker_id}"
+
+
+@pytest.fixture(autouse=True)
+def no_connection_left() -> Iterator[None]:
+    """Threads end without closing theirs."""
+    made: list[BaseDatabaseWrapper] = []
+
+    def note(sender: type[BaseDatabaseWrapper], connection: BaseDatabaseWrapper, **_: object) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            made.append(connection)
+
+    connection_created.connect(note)
+    yield
+    connection_created.disconnect(note)
+    for left in made:
+        left.inc_thread_sharing()
+        left.close()
+        left.dec_thread_sharing()
 
 
 @pytest.fixture(autouse=True)
@@ -39,13 +81,6 @@ def empty_cache() -> Iterator[None]:
 
 
 @pytest.fixture
-def sqlite_alone() -> None:
-    """For what there is on SQLite only, and is to be seen in its file or its tables."""
-    if connection.vendor != "sqlite":
-        pytest.skip("PostgreSQL has nothing of the kind")
-
-
-@pytest.fixture
 def own_data_folder(settings: Settings, tmp_path: Path) -> Path:
     """For a spool that no other test sees."""
     settings.DATA_DIR = tmp_path
@@ -55,7 +90,7 @@ def own_data_folder(settings: Settings, tmp_path: Path) -> Path:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections made from now on wait for a locked database only shortly."""
-    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.2)
+    wait_for_locks(0.1, monkeypatch)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import count
 
 from calls.vendor.sandbox import Sandbox, call_notice
@@ -43,7 +44,7 @@ class Desk:
     def staffed(self, agents: int) -> list[str]:
         """So many agents, and the account in their team; as it is after an admin has set things up."""
         usernames = [self.person() for _ in range(agents)]
-        self.server.sql("INSERT OR IGNORE INTO calls_team (name) VALUES (?)", self.team)
+        self.server.sql("INSERT INTO calls_team (name) VALUES (?) ON CONFLICT DO NOTHING", self.team)
         [(app,)] = self.server.sql("SELECT id FROM calls_vendorapp WHERE name = ?", self.app)
         [(team,)] = self.server.sql("SELECT id FROM calls_team WHERE name = ?", self.team)
         self.server.sql(
@@ -77,10 +78,8 @@ class Desk:
             voipid = 10**9 + next(_numbers)
             self.server.push(self.secret, [call_notice(f"{self.wxid}0", "7881300000000002", voipid)])
             pk = self.call_pk(str(voipid))
-            [(length,)] = self.server.sql(
-                "SELECT round((julianday(rings_until) - julianday(received_at)) * 86400) FROM calls_call WHERE id = ?", pk
-            )
-            if length == seconds:
+            [(begin, end)] = self.server.sql("SELECT received_at, rings_until FROM calls_call WHERE id = ?", pk)
+            if datetime.fromisoformat(str(end)) - datetime.fromisoformat(str(begin)) == timedelta(seconds=seconds):
                 return
             time.sleep(0.05)
         raise AssertionError("the server did not take up the changed ring window")

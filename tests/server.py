@@ -1,13 +1,11 @@
-"""The real server as a process of its own, as users start it, on a data folder that is thrown away."""
+"""The real server as a process of its own, as users start it, on an installation that is thrown away."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -21,10 +19,11 @@ import requests
 from calls.vendor import envelope
 from calls.vendor.envelope import Form
 
+from .databases import Database, Row
 from .factory import AES_KEY
+from .installation import ROOT, installation
 
-ROOT = Path(__file__).resolve().parent.parent
-READY_WITHIN = 30  # seconds
+READY_WITHIN = 60  # seconds
 
 
 def free_port() -> int:
@@ -60,14 +59,13 @@ class Server:
         assert not done["failed"], done["complained"]
         return str(done["printed"])
 
-    def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
-        """Ask or change the server's database, from outside."""
-        connection = sqlite3.connect(self.folder / "ringdesk.sqlite3", timeout=10)
-        try:
-            with connection:
-                return connection.execute(statement, values).fetchall()
-        finally:
-            connection.close()
+    @property
+    def database(self) -> Database:
+        return installation(self.folder).database
+
+    def sql(self, statement: str, *values: object) -> list[Row]:
+        """Ask or change the server's database, from outside. Question marks stand for the values."""
+        return self.database.sql(statement, *values)
 
     def push(self, secret: str, notices: object, form: Form = "base64", key: str = AES_KEY) -> requests.Response:
         """What the vendor does: one callback."""
@@ -90,10 +88,6 @@ class Server:
         other = requests.Session()
         other.cookies.update(session.cookies)
         return other
-
-    @property
-    def database(self) -> Path:
-        return self.folder / "ringdesk.sqlite3"
 
     @property
     def log(self) -> str:
@@ -128,18 +122,15 @@ class Server:
 def running_server(folder: Path, port: int = 0, **environment: str) -> Iterator[Server]:
     """A server that is ready."""
     port = port or free_port()
-    variables = {
-        "PATH": os.environ["PATH"],
-        "DATA_DIR": str(folder),
+    variables = installation(folder).environment | {
         "BIND": f"127.0.0.1:{port}",
-        "PYTHONUNBUFFERED": "1",
         # Nothing listens there: whatever the server might ask of another machine fails.
         "HTTP_PROXY": "http://127.0.0.1:9",
         "HTTPS_PROXY": "http://127.0.0.1:9",
         "NO_PROXY": "127.0.0.1",
         "PYTHONWARNINGS": "error::RuntimeWarning",
-    } | environment
-    server = Server(folder, port, variables)
+    }
+    server = Server(folder, port, variables | environment)
     (folder / "server.log").unlink(missing_ok=True)
     try:
         server.start()
@@ -155,6 +146,6 @@ def _wait_until_ready(server: Server) -> None:
         try:
             if requests.get(f"{server.url}/readyz", timeout=5).ok:
                 return
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             time.sleep(0.05)
     raise AssertionError(f"the server was not ready within {READY_WITHIN} s")

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,11 @@ from calls.models import Person, Team, VendorApp
 from calls.vendor.sandbox import Sandbox
 from dashboard import environment
 
+from .databases import beside
 from .desk import Desk
 from .factory import AES_KEY, PASSWORD
-from .locks import locked_database
-from .server import ROOT, Server, free_port, running_server
+from .installation import ROOT, installation
+from .server import Server, free_port, running_server
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +47,7 @@ def agent(*arguments: str, password: str = PASSWORD) -> None:
 
 def refused_start(folder: Path, command: str = "serve", **environment: str) -> str:
     """What a start that is refused prints."""
-    variables = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder)} | environment
+    variables = installation(folder).environment | environment
     done = subprocess.run(
         [sys.executable, "manage.py", command],
         cwd=ROOT, env=variables, capture_output=True, text=True, timeout=30, check=False,
@@ -190,24 +192,13 @@ def test_an_admin_stays_one() -> None:
 
 
 def test_an_installation_can_be_set_up_before_its_first_start(tmp_path: Path) -> None:
-    variables = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path)}
-    command = [sys.executable, "manage.py", "agent", "lilei", "--all-accounts"]
-    done = subprocess.run(command, cwd=ROOT, env=variables, input=PASSWORD, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "lilei was created.\n")
-
-
-def manage(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    """A command under way, in a process of its own."""
-    variables = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"} | environment
-    return subprocess.Popen(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT, env=variables, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    agent = installation(tmp_path).manage("agent", "lilei", "--all-accounts")
+    assert agent.communicate(PASSWORD, timeout=30)[0] == "lilei was created.\n"
+    assert agent.returncode == 0
 
 
 def test_a_server_and_commands_may_start_at_once_on_an_empty_folder(tmp_path: Path) -> None:
-    commands = [manage(tmp_path, "agent", name) for name in ("lilei", "hanmeimei")]
+    commands = [installation(tmp_path).manage("agent", name) for name in ("lilei", "hanmeimei")]
     with running_server(tmp_path) as server:
         said = {command.communicate(PASSWORD, timeout=30)[0] for command in commands}
         assert said == {"lilei was created.\n", "hanmeimei was created.\n"}
@@ -230,20 +221,42 @@ def test_the_database_is_not_locked_while_somebody_types_a_password(monkeypatch:
 
 
 def test_the_first_admin_gets_another_name_where_somebody_has_it(tmp_path: Path) -> None:
-    assert manage(tmp_path, "agent", "admin", "--supervisor").communicate(PASSWORD, timeout=30)[0] == "admin was created.\n"
+    agent = installation(tmp_path).manage("agent", "admin", "--supervisor")
+    assert agent.communicate(PASSWORD, timeout=30)[0] == "admin was created.\n"
     with running_server(tmp_path) as server:
         roles = server.sql("SELECT username, role FROM calls_person ORDER BY id")
         assert roles == [("admin", "supervisor"), ("admin1", "admin")]
         assert "Sign in as  admin1 " in (tmp_path / "server.log").read_text()
 
 
-@pytest.mark.parametrize("broken", ["unreachable", "not a database"])
-def test_a_database_that_cannot_be_used_is_said_in_one_line(tmp_path: Path, broken: str) -> None:
-    url = f"sqlite:///{tmp_path}/nowhere/x.sqlite3"
-    if broken == "not a database":
-        (tmp_path / "x.sqlite3").write_text("something else" * 100)
-        url = f"sqlite:///{tmp_path}/x.sqlite3"
-    said = refused_start(tmp_path, DATABASE_URL=url)
+def no_folder(folder: Path) -> str:
+    return f"sqlite:///{folder}/nowhere/x.sqlite3"
+
+
+def no_database(folder: Path) -> str:
+    (folder / "x.sqlite3").write_text("something else" * 100)
+    return f"sqlite:///{folder}/x.sqlite3"
+
+
+def no_server(folder: Path) -> str:
+    return "postgres://ringdesk@127.0.0.1:1/ringdesk"
+
+
+def no_database_on_the_server(folder: Path) -> str:
+    return beside(os.environ["DATABASE_URL"], "nowhere").url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param(no_folder, marks=pytest.mark.sqlite_only),
+        pytest.param(no_database, marks=pytest.mark.sqlite_only),
+        pytest.param(no_server, marks=pytest.mark.postgresql_only),
+        pytest.param(no_database_on_the_server, marks=pytest.mark.postgresql_only),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_said_in_one_line(tmp_path: Path, url: Callable[[Path], str]) -> None:
+    said = refused_start(tmp_path, DATABASE_URL=url(tmp_path))
     assert "The database can't be used: " in said
     assert len(said.splitlines()) == 1
 
@@ -276,6 +289,7 @@ def test_a_second_server_on_the_same_data_is_refused_in_one_line(server: Server)
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.engineless  # refused before anything is looked for
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -299,6 +313,7 @@ def test_a_second_server_on_the_same_data_is_refused_in_one_line(server: Server)
         ("DATABASE_URL", "mysql://user@one,two/name"),
         ("DATABASE_URL", "postgres://user@one:port,two/name"),
         ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "redis://localhost:port/0"),
         ("DATABASE_URL", "sqlite://:memory:"),
         ("PUBLIC_URL", "https://calls.example.com/path"),
         ("PUBLIC_URL", "https://calls.example.com?x=1"),
@@ -317,6 +332,7 @@ def test_a_bad_setting_stops_the_start_with_a_line_that_names_it(tmp_path: Path,
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.engineless
 @pytest.mark.parametrize("bind", ["203.0.113.9:8000", "no-such-host.invalid:8000"])
 def test_an_address_that_is_not_ours_is_said_in_one_line(tmp_path: Path, bind: str) -> None:
     said = refused_start(tmp_path, BIND=bind)
@@ -428,9 +444,10 @@ def test_the_sandbox_refuses_a_port_in_use(sandbox: Sandbox) -> None:
         sandbox_command("--bind", f"127.0.0.1:{sandbox.port}")
 
 
+@pytest.mark.sqlite_only
 def test_the_demo_rings_and_ctrl_c_ends_all_of_it(tmp_path: Path) -> None:
     port = free_port()
-    demo = manage(tmp_path, "demo", BIND=f"127.0.0.1:{port}")
+    demo = installation(tmp_path).manage("demo", BIND=f"127.0.0.1:{port}")
     assert demo.stdout
     try:
         printed = [demo.stdout.readline() for _ in range(6)]
@@ -450,11 +467,12 @@ def test_the_demo_rings_and_ctrl_c_ends_all_of_it(tmp_path: Path) -> None:
         again.bind(("127.0.0.1", port))
 
 
+@pytest.mark.sqlite_only
 def test_the_demo_begins_with_a_history_that_is_made_up_once(tmp_path: Path) -> None:
     folder = Server(tmp_path, port := free_port(), {})
     found = []
     for _ in range(2):
-        demo = manage(tmp_path, "demo", BIND=f"127.0.0.1:{port}")
+        demo = installation(tmp_path).manage("demo", BIND=f"127.0.0.1:{port}")
         assert demo.stdout
         try:
             assert demo.stdout.readline().startswith("The demo is at")
@@ -465,17 +483,20 @@ def test_the_demo_begins_with_a_history_that_is_made_up_once(tmp_path: Path) -> 
     assert found[0] == found[1] == (4000, 4000)
 
 
+@pytest.mark.sqlite_only
 def test_the_demo_refuses_a_folder_with_real_data(tmp_path: Path) -> None:
     (tmp_path / "ringdesk.sqlite3").touch()
     assert "holds real data" in refused_start(tmp_path, "demo")
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("variable", [("DATABASE_URL", "sqlite:////tmp/real.sqlite3"), ("REDIS_URL", "redis://127.0.0.1:1")])
 def test_the_demo_refuses_a_database_or_redis_of_its_own_choosing(tmp_path: Path, variable: tuple[str, str]) -> None:
     said = refused_start(tmp_path, "demo", **dict([variable]))
     assert said == "CommandError: The demo keeps its data to itself; unset DATABASE_URL and REDIS_URL."
 
 
+@pytest.mark.engineless
 @pytest.mark.parametrize("target", ["demo", "run", "test"])
 def test_a_python_that_is_too_old_is_said_in_one_line(tmp_path: Path, target: str) -> None:
     old = tmp_path / "python"
@@ -492,7 +513,7 @@ def test_a_python_that_is_too_old_is_said_in_one_line(tmp_path: Path, target: st
 def test_a_spool_under_another_key_stops_the_start_and_is_left_alone(tmp_path: Path, sandbox: Sandbox) -> None:
     with running_server(tmp_path, SECRET_KEY="the first key" * 4) as server:
         desk = Desk(server, sandbox)
-        with locked_database(server.database):
+        with server.database.locked():
             desk.call()
             server.kill()
     spool = (tmp_path / "spool.0").read_bytes()

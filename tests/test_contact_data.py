@@ -221,7 +221,7 @@ def test_erasing_leaves_no_trace_in_any_table(contact: Contact, agent: Person) -
     assert (erased.views, erased.searches) == (2, 1)
 
 
-@pytest.mark.usefixtures("sqlite_alone")  # elsewhere an index holds what its rows hold
+@pytest.mark.sqlite_only  # elsewhere an index holds what its rows hold
 def test_erasing_leaves_no_trace_in_the_index_of_search(contact: Contact, agent: Person) -> None:
     full_call(contact, agent)
     search.rebuild()
@@ -240,7 +240,7 @@ def in_index(table: str, text: str) -> bool:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("sqlite_alone")
+@pytest.mark.sqlite_only
 def test_erasing_leaves_no_trace_in_the_databases_files(contact: Contact, agent: Person) -> None:
     for _ in range(3):
         full_call(contact, agent)
@@ -520,7 +520,8 @@ def _erase_again_and_again(erased: list[int], until: threading.Event) -> None:
 def test_a_running_server_takes_a_later_call_for_somebody_new(desk: Desk) -> None:
     wxid = f"788{desk.number:013}"
     first = desk.call(NICKNAME, chat_wxid=wxid)
-    desk.server.sql("UPDATE calls_call SET received_at = '2026-01-01', rings_until = '2026-01-01' WHERE voipid = ?", first)
+    long_ago = "2026-01-01 00:00:00"
+    desk.server.sql("UPDATE calls_call SET received_at = ?, rings_until = ? WHERE voipid = ?", long_ago, long_ago, first)
     desk.server.manage("contact", wxid, "--app", desk.app, "--erase", "--yes")
     second = desk.call(NICKNAME, chat_wxid=wxid)
     rows = desk.server.sql(

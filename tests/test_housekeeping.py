@@ -53,6 +53,7 @@ def test_a_long_job_keeps_no_other_waiting() -> None:
     assert len(steps) >= STEPS_IN_A_ROW
 
 
+@pytest.mark.sqlite_only
 def test_sqlite_learns_of_tables_that_are_large_and_of_no_others() -> None:
     account = make_account()
     forget_statistics()

@@ -37,7 +37,6 @@ from calls.vendor.sandbox import Sandbox, call_notice, chat_notice
 
 from .desk import Desk
 from .factory import AES_KEY, encrypted, make_app, payload
-from .locks import locked_database
 from .server import Server, running_server
 from .waiting import eventually
 
@@ -92,7 +91,7 @@ def test_plain_json_is_taken_only_where_the_app_allows_it(desk: Desk) -> None:
     assert desk.server.push(desk.secret, [call_notice(desk.wxid, "788", refused)], "plain").json() == GOOD
     assert stored(desk, refused) == 0
     assert len(unread(desk)) == 1
-    desk.server.sql("UPDATE calls_vendorapp SET allow_plain_json = 1 WHERE name = ?", desk.app)
+    desk.server.sql("UPDATE calls_vendorapp SET allow_plain_json = true WHERE name = ?", desk.app)
     other = next(_voipids)
     give_up_at = time.monotonic() + 2
     while not stored(desk, other) and time.monotonic() < give_up_at:  # taken up by the running server within a second
@@ -293,7 +292,7 @@ def test_neither_the_callback_secret_nor_the_vendors_secrets_are_logged(server: 
 def test_while_the_database_is_locked_a_callback_is_answered_in_time_and_stored_afterwards(desk: Desk) -> None:
     assert next_call_arrives(desk)
     voipid, later = next(_voipids), next(_voipids)
-    with locked_database(desk.server.folder / "ringdesk.sqlite3"):
+    with desk.server.database.locked():
         answer = desk.server.push(desk.secret, [call_notice(desk.wxid, "788", voipid)])
         assert answer.json() == GOOD
         assert answer.elapsed.total_seconds() < 1

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -22,8 +21,8 @@ from calls.models.traffic import RANGES, SLOWEST
 from calls.vendor.sandbox import call_notice
 from calls.writer import Writer
 
+from .databases import locked_database
 from .factory import make_account, make_app
-from .locks import locked_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -166,11 +165,6 @@ def test_a_flood_from_many_addresses_is_counted_in_full_in_few_rows() -> None:
     with_ledger(noting(*[fate(None, Result.UNKNOWN, address=f"2001:db8::{number:x}") for number in range(3000)]))
     assert Callback.objects.count() <= ledger_module.KINDS_A_MINUTE + 1
     assert sum(row.callbacks for row in Callback.objects.all()) == 3000
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.05)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -24,8 +24,8 @@ from calls.results import record
 from calls.templatetags.ringdesk import in_words
 from calls.vendor.sandbox import Fault, Sandbox
 
+from .databases import locked_database
 from .factory import make_account, make_app, make_attempt, make_call, make_contact, make_person
-from .locks import locked_database
 from .server import free_port
 from .threads import at_once
 

@@ -6,7 +6,6 @@ import asyncio
 import io
 import logging
 import random
-import sqlite3
 from collections import Counter
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -31,9 +30,10 @@ from calls.writer import Writer
 from dashboard import settings as installed
 
 from .factory import AES_KEY, PASSWORD, make_account, make_attempt, make_call, make_client, make_contact, make_person
+from .installation import Installation, installation
 from .pages.reading import words_of
 from .server import running_server
-from .test_commands import manage, refused_start
+from .test_commands import refused_start
 from .test_receive import batch, incoming
 from .threads import at_once
 from .waiting import eventually
@@ -418,47 +418,49 @@ def _remove_all_in_a_thread() -> Counter[What]:
         connection.close()
 
 
-def set_up(folder: Path) -> sqlite3.Connection:
-    """A database with seven thousand calls."""
-    manage(folder, "vendor_app", "app", "--app-id", "a", "--app-secret", "s", "--aes-key", AES_KEY).communicate(timeout=60)
-    manage(folder, "agent", "lilei").communicate(f"{PASSWORD}\n", timeout=60)
-    database = sqlite3.connect(folder / "ringdesk.sqlite3", timeout=10)
-    with database:
-        database.executescript(SEVEN_THOUSAND_CALLS)
-    return database
+def set_up(folder: Path) -> Installation:
+    """With seven thousand calls, of which one thousand are new."""
+    made = installation(folder)
+    app = made.manage("vendor_app", "app", "--app-id", "a", "--app-secret", "s", "--aes-key", AES_KEY)
+    app.communicate(timeout=60)
+    made.manage("agent", "lilei").communicate(f"{PASSWORD}\n", timeout=60)
+    for statement in SEVEN_THOUSAND_CALLS:
+        made.database.sql(statement)
+    return made
 
 
 def test_a_purge_that_is_killed_again_and_again_leaves_whole_calls_and_comes_to_its_end(tmp_path: Path) -> None:
-    database = set_up(tmp_path)
-    counts = (
-        "SELECT (SELECT count(*) FROM calls_call), (SELECT count(*) FROM calls_note), (SELECT count(*) FROM calls_contact)"
-    )
-    left = [database.execute(counts).fetchone()[0]]
-    while left[-1] > 1000:
-        with manage(tmp_path, "purge", CALL_DAYS="30") as purging:
-            enough = left[-1] - random.randrange(2500)
-            eventually(lambda: database.execute(counts).fetchone()[0] < enough or purging.poll() is not None, 60)  # noqa: B023
-            purging.kill()
-        calls, notes, contacts = database.execute(counts).fetchone()
+    made = set_up(tmp_path)
+
+    def left() -> int:
+        """Calls, each of which has one note and one contact."""
+        [(calls, notes, contacts)] = made.database.sql(COUNTS)
         assert calls == notes == contacts
-        left.append(calls)
-    assert left[-1] == 1000
-    assert len(left) > 2
-    [(removed,)] = database.execute("SELECT removed FROM calls_purge WHERE what = 'calls'")
-    assert removed == 6000
-    database.close()
+        return int(str(calls))
+
+    ends = [left()]
+    while ends[-1] > 1000:
+        with made.manage("purge", CALL_DAYS="30") as purging:
+            enough = ends[-1] - random.randrange(2500)
+            eventually(lambda: left() < enough or purging.poll() is not None, 60)  # noqa: B023
+            purging.kill()
+        ends.append(left())
+    assert ends[-1] == 1000
+    assert len(ends) > 2
+    assert made.database.sql("SELECT removed FROM calls_purge WHERE what = 'calls'") == [(6000,)]
 
 
-SEVEN_THOUSAND_CALLS = """
-    INSERT INTO calls_account (id, app_id, wxid, name, created_at) VALUES (1, 1, '1688', '', '2024-01-01 00:00:00');
-    WITH RECURSIVE numbers(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM numbers WHERE n < 7000)
-    INSERT INTO calls_contact (id, app_id, wxid, nickname, avatar) SELECT n, 1, n, '', '' FROM numbers;
-    INSERT INTO calls_call (id, account_id, contact_id, voipid, kind, received_at, rings_until, outcome, version, screens,
-                            screens_with_sound)
-        SELECT id, 1, id, id, 1, received_at, received_at, 'missed', 0, 0, 0
-        FROM (SELECT id, iif(id > 1000, '2024-01-01 00:00:00', datetime('now')) AS received_at FROM calls_contact);
-    INSERT INTO calls_note (call_id, person_id, written_at, text) SELECT id, 1, received_at, '' FROM calls_call;
-"""  # of which one thousand are new
+COUNTS = "SELECT (SELECT count(*) FROM calls_call), (SELECT count(*) FROM calls_note), (SELECT count(*) FROM calls_contact)"
+SEVEN_THOUSAND_CALLS = [
+    "INSERT INTO calls_account (id, app_id, wxid, name, created_at) VALUES (1, 1, '1688', '', '2024-01-01 00:00:00')",
+    "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 7000)"
+    " INSERT INTO calls_contact (id, app_id, wxid, nickname, avatar) SELECT n, 1, CAST(n AS text), '', '' FROM numbers",
+    "INSERT INTO calls_call (id, account_id, contact_id, voipid, kind, received_at, rings_until, outcome, version, screens,"
+    " screens_with_sound) SELECT id, 1, id, wxid, 1, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, 'missed', 0, 0, 0"
+    " FROM calls_contact",
+    "UPDATE calls_call SET received_at = '2024-01-01 00:00:00', rings_until = '2024-01-01 00:00:00' WHERE id > 1000",
+    "INSERT INTO calls_note (call_id, person_id, written_at, text) SELECT id, 1, received_at, '' FROM calls_call",
+]
 
 
 def test_a_running_server_purges_by_itself(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from calls.receive import Batch, Receipt, Reception
 from calls.vendor.notices import EndedCall, IncomingCall
 from calls.writer import Writer
 
+from .databases import locked_database
 from .factory import make_app
-from .locks import locked_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -177,12 +177,6 @@ def test_a_callback_that_gave_up_waiting_is_stored_all_the_same() -> None:
     assert Call.objects.count() == 2
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connections made from now on wait for a locked database only shortly."""
-    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.2)
-
-
 @pytest.mark.usefixtures("impatient")
 def test_a_locked_database_is_an_error_for_the_whole_group() -> None:
     app = make_app()
@@ -331,6 +325,7 @@ def test_what_is_submitted_or_asked_for_is_done_before_it_stops() -> None:
     assert Call.objects.count() == 1
 
 
+@pytest.mark.sqlite_only
 def test_nothing_is_stored_in_a_database_file_that_was_moved_away() -> None:
     app = make_app()
     connection.close()

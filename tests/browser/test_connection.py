@@ -170,7 +170,7 @@ def test_a_sign_out_in_another_tab_sends_the_board_to_the_sign_in(desk: Desk, wi
 def test_somebody_deactivated_is_sent_to_the_sign_in(desk: Desk, window: Window, sign_in: SignIn) -> None:
     [agent] = desk.staffed(1)
     page = sign_in(window(), agent)
-    desk.server.sql("UPDATE calls_person SET is_active = 0 WHERE username = ?", agent)
+    desk.server.sql("UPDATE calls_person SET is_active = false WHERE username = ?", agent)
     expect(page).to_have_url(f"{desk.server.url}/login/?next=%2F&ended=1")
 
 

@@ -62,7 +62,7 @@ def test_the_credentials_can_be_tested_from_the_admin(
         )  # fmt: skip
         password = re.search(r"one-time password\s+(\S+)", (tmp_path / "server.log").read_text())
         assert password
-        server.sql("UPDATE calls_person SET must_change_password = 0")
+        server.sql("UPDATE calls_person SET must_change_password = false")
         context = window("en")
         cookies = server.sign_in("admin", password[1]).cookies.items()
         context.add_cookies([{"name": name, "value": value, "url": server.url} for name, value in cookies])

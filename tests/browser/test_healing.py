@@ -241,6 +241,6 @@ def test_sound_that_is_switched_on_later_is_counted_then(desk: Desk, window: Win
 def test_the_sign_in_says_why_one_is_there(desk: Desk, window: Window, sign_in: SignIn) -> None:
     [agent] = desk.staffed(1)
     page = sign_in(window("en"), agent)
-    desk.server.sql("UPDATE calls_person SET is_active = 0 WHERE username = ?", agent)
+    desk.server.sql("UPDATE calls_person SET is_active = false WHERE username = ?", agent)
     expect(page.locator(".said.warning")).to_contain_text("You were signed out")
     expect(page.locator(".said.warning")).to_contain_text("No calls are shown here")

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.server import ROOT, Server
+from tests.installation import ROOT
+from tests.server import Server
 
 
 class Agents:

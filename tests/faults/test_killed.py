@@ -7,8 +7,6 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.locks import locked_database
-
 from .aside import aside
 from .load import Traffic, spread, traffic_to
 from .pages import open_pages
@@ -57,7 +55,7 @@ async def _kill_and_start(scene: Scene) -> None:
 
 async def _kill_and_start_while_locked(scene: Scene, traffic: Traffic) -> None:
     """With callbacks in the spool, and more to come before the database is free."""
-    async with aside(locked_database(scene.server.database)):
+    async with aside(scene.server.database.locked()):
         await traffic.come_to(len(traffic.answers) + 300)
         assert await asyncio.to_thread(scene.spooled) > 0
         await _kill_and_start(scene)

@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 from tests.desk import Desk
 from tests.factory import PASSWORD
 from tests.live.sockets import next_with, socket_of
-from tests.server import Server
 
 from .clicks import click, session_key_of
 
 REJECT = "/wechat/handleVoipCall"
 
 
-@contextmanager
-def locked(server: Server) -> Iterator[None]:
-    other = sqlite3.connect(server.folder / "ringdesk.sqlite3", isolation_level=None, timeout=10)
-    other.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        other.execute("ROLLBACK")
-        other.close()
-
-
 def test_a_click_into_a_locked_database_says_that_nothing_was_sent(desk: Desk) -> None:
     [agent] = desk.staffed(1)
     key = session_key_of(desk.server, agent, PASSWORD)
     pk = desk.call_pk(desk.call())
-    with locked(desk.server):
+    with desk.server.database.locked():
         answer = click(desk.server, key, pk)
     assert answer.status_code == 200
     assert "Nothing was sent: the database is busy. Try again." in answer.text
@@ -51,7 +36,7 @@ def test_an_answer_into_a_locked_database_is_told_logged_and_shown_to_all_once_i
         while not desk.vendor.rejects:
             assert not clicking.done()
             time.sleep(0.01)
-        with locked(desk.server):
+        with desk.server.database.locked():
             answer = clicking.result()
         assert "Accepted by the vendor. The database is busy: it will be on record as soon as possible." in answer.text
         shown = next_with(page, f'id="call-{pk}" class="call" tabindex="-1" data-status="rejected"')

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 
 from tests.diskfull import room_for
-from tests.locks import locked_database
 
 from .aside import aside
 from .load import spread, traffic_to
@@ -26,7 +24,7 @@ ROOM_PER_CALL = 800  # bytes: so many a call takes in the spool, and many more i
 
 def locked(scene: Scene, seconds: float) -> AbstractContextManager[object]:
     """Somebody else holds the write lock."""
-    return locked_database(scene.server.database)
+    return scene.server.database.locked()
 
 
 def disk_full(scene: Scene, seconds: float) -> AbstractContextManager[object]:
@@ -34,28 +32,14 @@ def disk_full(scene: Scene, seconds: float) -> AbstractContextManager[object]:
     return room_for(int(seconds * CALLS * ROOM_PER_CALL), scene.server.process.pid)
 
 
-def moved_away(scene: Scene, seconds: float) -> AbstractContextManager[object]:
-    """The database's files are elsewhere."""
-    return elsewhere(scene.server.database)
+def gone(scene: Scene, seconds: float) -> AbstractContextManager[object]:
+    return scene.server.database.gone()
 
 
-@contextmanager
-def elsewhere(database: Path) -> Iterator[None]:
-    folder = database.parent / "elsewhere"
-    folder.mkdir()
-    files = [database.with_name(database.name + end) for end in ("", "-wal", "-shm")]
-    there = [file for file in files if file.exists()]
-    for file in there:
-        file.rename(folder / file.name)
-    try:
-        yield
-    finally:
-        assert not database.exists(), "a new database was made in its place"
-        for file in reversed(there):  # the database itself last: once it is there, it is whole
-            (folder / file.name).rename(file)
-
-
-@pytest.mark.parametrize(("fault", "seconds", "seconds_in_full"), [(locked, 6, 20), (disk_full, 4, 20), (moved_away, 4, 15)])
+@pytest.mark.parametrize(
+    ("fault", "seconds", "seconds_in_full"),
+    [(locked, 6, 20), pytest.param(disk_full, 4, 20, marks=pytest.mark.sqlite_only), (gone, 4, 15)],
+)
 def test_an_outage_of_the_database_costs_no_callback_and_no_order(
     scene: Scene,
     full: bool,

@@ -8,16 +8,15 @@ import time
 from datetime import datetime, timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from calls.live import receipts
 from calls.live.receipts import LATEST, LONGEST_AGO, LONGEST_MESSAGE, Note, Receipts, Shown, read, store
 from calls.models import Call
 from calls.models.person import Sight
+from tests.databases import locked_database
 from tests.desk import Desk
 from tests.factory import make_account, make_call, make_team
-from tests.locks import locked_database
 
 from .sockets import card, close_code, next_with, socket_of
 
@@ -206,9 +205,9 @@ async def test_a_screen_counts_once_however_often_it_tells(monkeypatch: pytest.M
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("impatient")
 async def test_receipts_wait_while_somebody_else_holds_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receipts, "STORED_EVERY", 0.01)
-    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.05)
     call = await asyncio.to_thread(make_call)
     taking = Receipts()
     storing = asyncio.create_task(taking.keep_storing())

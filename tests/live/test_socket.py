@@ -151,7 +151,7 @@ def test_signing_out_closes_the_socket(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE calls_person SET is_active = 0 WHERE username = ?",
+        "UPDATE calls_person SET is_active = false WHERE username = ?",
         "UPDATE calls_person SET password = 'another' WHERE username = ?",
     ],
 )

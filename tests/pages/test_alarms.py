@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -162,12 +162,15 @@ def test_what_waits_for_the_database_is_said_at_once_and_no_longer_than_it_does(
 def test_what_waits_is_said_while_the_database_takes_nothing() -> None:
     client = supervisor()
     backlog.note(1)
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA query_only = ON")
-        try:
-            assert "1 callback waits for the database since" in words_of(alarms(client))
-        finally:
-            cursor.execute("PRAGMA query_only = OFF")
+    with connection.execute_wrapper(only_reading):
+        assert "1 callback waits for the database since" in words_of(alarms(client))
+
+
+def only_reading(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+    """A database that takes nothing."""
+    if not sql.startswith("SELECT"):
+        raise OperationalError("it takes nothing")
+    return execute(sql, *rest)
 
 
 @pytest.mark.usefixtures("nothing_waits")

@@ -13,6 +13,7 @@ from calls.models import Attempt, Call, Person
 from calls.models.person import Sight
 from calls.vendor.sandbox import Sandbox
 
+from ..databases import locked_database
 from ..factory import (
     make_account,
     make_app,
@@ -24,7 +25,6 @@ from ..factory import (
     make_person,
     make_team,
 )
-from ..locks import locked_database
 from ..threads import at_once
 from .reading import HARMLESS, HOSTILE, cards, text_of, words_of
 

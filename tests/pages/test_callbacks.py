@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone, translation
@@ -20,8 +19,9 @@ from calls.vendor import envelope
 from calls.vendor.sandbox import call_notice
 from dashboard.pages.callbacks import KEPT_SHOWN, ROWS, in_words
 
+from ..databases import locked_database
 from ..factory import AES_KEY, make_app, make_client, make_person
-from ..locks import locked_database
+from ..threads import at_once
 from .reading import HARMLESS, HOSTILE, older, said, text_of, words_of
 
 pytestmark = pytest.mark.django_db
@@ -296,16 +296,12 @@ def test_another_secret_key_is_said_clearly(settings: Settings) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("impatient")
 def test_a_database_that_is_locked_is_said_and_loses_nothing() -> None:
     body = kept(make_app(), sealed(call_notice("168", "788", 5)))
     client = supervisor()
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA busy_timeout = 50")
-    try:
-        with locked_database():
-            answer = client.post(f"/unread/{body.pk}/replay/")
-    finally:
-        connection.close()
+    with locked_database():
+        [answer] = at_once(1, lambda _number: client.post(f"/unread/{body.pk}/replay/"))
     assert answer.status_code == 302
     assert said(client.get("/callbacks/")) == ["The database could not take it now. Try again."]
     assert UnreadBody.objects.count() == 1
