@@ -25,13 +25,12 @@ _by_default: float | None = None  # commands wait for as long as it takes
 
 
 def hurry() -> None:
-    """From now on this process, which is a server, waits for nothing without end."""
+    """From now on this process, which is a server, waits for nothing without end. For connections made after this."""
     global _by_default
     if _by_default is None and connection.vendor == "postgresql":
         _by_default = SERVER
         options = connection.settings_dict["OPTIONS"]  # shared by the connections of all threads
         options["options"] = f"{options.get('options', '')} {GIVEN_UP}".strip()
-        connection.close()
 
 
 def in_seconds() -> float | None:

@@ -14,6 +14,7 @@ from django.utils import timezone, translation
 from django_htmx.http import HttpResponseClientRedirect
 from whitenoise.middleware import WhiteNoiseMiddleware
 
+from calls import patience
 from calls.language import language_of
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
@@ -32,6 +33,18 @@ class StaticFiles(WhiteNoiseMiddleware):
         for name, value in found.headers:
             response[name] = value
         return response
+
+
+def clicks_first(get_response: Handler) -> Handler:
+    """Whoever clicks is told within seconds what came of it, even where the database hangs. Reports may take longer."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if request.method != "POST":
+            return get_response(request)
+        with patience.within(patience.HURRIED):
+            return get_response(request)
+
+    return middleware
 
 
 def reader_language(get_response: Handler) -> Handler:

@@ -65,6 +65,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "dashboard.middleware.StaticFiles",
+    "dashboard.middleware.clicks_first",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "dashboard.middleware.reader_language",
     "django.middleware.common.CommonMiddleware",

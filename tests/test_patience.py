@@ -75,6 +75,7 @@ def shown():
 
 shown()
 patience.hurry()
+connection.close()
 shown()
 with patience.without_end():
     shown()
@@ -93,10 +94,11 @@ def test_a_server_and_its_database_give_up_in_time_and_commands_never(postgresql
 
 @pytest.fixture
 def database(postgresql: Postgres) -> Iterator[BaseDatabaseWrapper]:
-    """A connection as Django makes them, of somebody who may connect twice."""
+    """A connection as Django makes them, of somebody who is no administrator."""
     with psycopg.connect(postgresql.url("postgres"), autocommit=True) as admin:
         if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = 'somebody'").fetchone():
-            admin.execute("CREATE ROLE somebody LOGIN CONNECTION LIMIT 2")
+            admin.execute("CREATE ROLE somebody LOGIN")
+            admin.execute("CREATE ROLE nobody_else LOGIN CONNECTION LIMIT 0")
             admin.execute("CREATE TABLE things (id int PRIMARY KEY, name varchar(3))")
             admin.execute("INSERT INTO things VALUES (1, 'one'), (2, 'two')")
             admin.execute("GRANT ALL ON things TO somebody")
@@ -105,8 +107,8 @@ def database(postgresql: Postgres) -> Iterator[BaseDatabaseWrapper]:
     database.close()
 
 
-def connected(port: int) -> BaseDatabaseWrapper:
-    settings = {"ENGINE": "calls.postgresql", "HOST": "127.0.0.1", "PORT": port, "USER": "somebody", "NAME": "postgres"}
+def connected(port: int, user: str = "somebody") -> BaseDatabaseWrapper:
+    settings = {"ENGINE": "calls.postgresql", "HOST": "127.0.0.1", "PORT": port, "USER": user, "NAME": "postgres"}
     return ConnectionHandler({"default": settings | {"OPTIONS": {"connect_timeout": 3}}})["default"]
 
 
@@ -141,14 +143,7 @@ def idle_for_too_long(database: BaseDatabaseWrapper) -> None:
 
 
 def no_connection_left(database: BaseDatabaseWrapper) -> None:
-    port = database.settings_dict["PORT"]
-    for one in (database, second := connected(port), third := connected(port)):
-        try:
-            run(one, "SELECT 1")
-        except DatabaseError:
-            second.close()
-            third.close()
-            raise
+    run(connected(database.settings_dict["PORT"], "nobody_else"), "SELECT 1")
 
 
 def nobody_there(database: BaseDatabaseWrapper) -> None:

@@ -30,9 +30,10 @@ def make_if_missing() -> None:
 
 
 def never_make_anew() -> None:
-    """From now on an SQLite database that was moved away is an error, where SQLite would make a new one, empty."""
+    """From now on an SQLite database that was moved away is an error, where SQLite would make a new one, empty. This thread
+    is connected to none any more: it is the event loop's next."""
+    connection.close()
     if connection.vendor == "sqlite":
-        connection.close()
         name = connection.settings_dict["NAME"]  # shared by the connections of all threads
         connection.settings_dict["NAME"] = f"{Path(name).absolute().as_uri()}?mode=rw"
 

@@ -8,12 +8,9 @@ from pathlib import Path
 import pytest
 
 from calls.vendor.sandbox import Sandbox
-from tests.desk import Desk
 from tests.server import running_server
 
 from .scene import Scene
-
-RING_SECONDS = 1800  # no call of a scenario may end by the clock
 
 
 @pytest.fixture
@@ -25,11 +22,7 @@ def full(pytestconfig: pytest.Config) -> bool:
 @pytest.fixture
 def scene(tmp_path: Path, sandbox: Sandbox) -> Iterator[Scene]:
     with running_server(tmp_path) as server:
-        desk = Desk(server, sandbox)
-        [agent] = desk.staffed(1)
-        server.manage("vendor_app", desk.app, "--ring-seconds", str(RING_SECONDS))
-        desk.wait_for_ring_seconds(RING_SECONDS)
-        yield Scene(desk, agent)
+        yield Scene.at(server, sandbox)
 
 
 @pytest.fixture

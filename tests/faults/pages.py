@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class Page:
     at_once: asyncio.Semaphore
     shown: dict[int, float] = field(default_factory=dict)  # by id of the call: when first, by time.perf_counter
     opened: int = 0  # how many times
+    heard: deque[float] = field(default_factory=lambda: deque(maxlen=1000))  # when it was sent something, lately
     has_board: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def keep_open(self) -> None:
@@ -58,6 +60,7 @@ class Page:
         while True:
             text = await connection.recv(decode=False)
             now = time.perf_counter()
+            self.heard.append(now)
             for pk in calls_in(text):
                 self.shown.setdefault(pk, now)
             if not self.has_board.is_set():
@@ -81,6 +84,10 @@ class Wall:
         while missing := self.missing(pks):
             assert time.perf_counter() < give_up_at, f"{missing} of {len(pks)} × {len(self.pages)} showings are missing"
             await asyncio.sleep(0.1)
+
+    def heard_between(self, begin: float, end: float) -> int:
+        """How many texts pages were sent then. One that is sent nothing for 4.5 s says that it may be stale."""
+        return sum(begin < at < end for page in self.pages for at in page.heard)
 
     def shown_by(self, pks: Collection[int]) -> float:
         """When the last page was shown the last of them, by time.perf_counter."""

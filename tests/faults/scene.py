@@ -10,6 +10,7 @@ from pathlib import Path
 
 import requests
 
+from calls.vendor.sandbox import Sandbox
 from tests.desk import Desk
 from tests.factory import PASSWORD
 from tests.server import Server
@@ -17,6 +18,7 @@ from tests.waiting import eventually
 
 REJECTED = 5  # calls of each scenario, each by several clicks at once
 CLICKS = 3
+RING_SECONDS = 1800  # no call of a scenario may end by the clock
 
 
 @dataclass
@@ -25,6 +27,14 @@ class Scene:
 
     desk: Desk
     agent: str
+
+    @classmethod
+    def at(cls, server: Server, vendor: Sandbox) -> Scene:
+        desk = Desk(server, vendor)
+        [agent] = desk.staffed(1)
+        server.manage("vendor_app", desk.app, "--ring-seconds", str(RING_SECONDS))
+        desk.wait_for_ring_seconds(RING_SECONDS)
+        return cls(desk, agent)
 
     @property
     def server(self) -> Server:
