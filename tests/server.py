@@ -106,10 +106,13 @@ class Server:
         self.process.kill()
         self.process.wait()
 
-    def stop(self) -> None:
+    def end_commands(self) -> None:
         if self._manager is not None:
             self._manager.communicate()  # ends with its input
             self._manager = None
+
+    def stop(self) -> None:
+        self.end_commands()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -146,6 +149,6 @@ def _wait_until_ready(server: Server) -> None:
         try:
             if requests.get(f"{server.url}/readyz", timeout=5).ok:
                 return
-        except (requests.ConnectionError, requests.Timeout):
+        except (requests.ConnectionError, requests.Timeout):  # it takes connections before it can answer
             time.sleep(0.05)
     raise AssertionError(f"the server was not ready within {READY_WITHIN} s")

@@ -64,6 +64,7 @@ class Hub:
         self._missed: set[int] = set()  # calls that were found to be drawn otherwise than they are, at the last comparison
         self._receipts = Receipts()
         self._pulse = Pulse()
+        self._doubtful = False  # whether calls may be known that pages can't be shown
         self._failing: set[str] = set()  # work that failed and has not succeeded since; no page is told that it is live
         self._worked_at: dict[str, float] = {}  # by the event loop's clock, since a query may also hang without an error
         self._tasks: list[asyncio.Task[None]] = []
@@ -170,6 +171,7 @@ class Hub:
         renew_at = _clock() + BOARDS_RENEWED_EVERY
         while True:
             await self._something_to_do(beat_at)
+            self._note_doubts()
             if self._boards_are_due():
                 await self._deliver_boards()
             if self._changed:
@@ -183,17 +185,25 @@ class Hub:
                 renew_at = _clock() + BOARDS_RENEWED_EVERY
 
     def _boards_are_due(self) -> bool:
-        """A board makes a page live, so none is sent while calls may be known that it can't show."""
-        return bool(self._newcomers) and self._can_know_all()
+        """Not before it is known whether the channel layer brings anything: the first board would be a doubtful one."""
+        return bool(self._newcomers) and (self._pulse.has_come_back or bool(self._failing))
+
+    def _note_doubts(self) -> None:
+        """While there are any, all that pages are sent says so. Afterwards they get a fresh board."""
+        doubtful = not self._can_know_all()
+        if self._doubtful and not doubtful:
+            self._send_whole_boards()
+        self._doubtful = doubtful
 
     def _can_know_all(self) -> bool:
         """Whether what is published arrives here, and nothing waits on disk, in whichever process."""
-        return self._pulse.is_well and not backlog.waiting().callbacks
+        listens = self._listen.__name__ not in self._failing
+        return listens and self._pulse.is_well and not backlog.waiting().callbacks
 
     def _can_be_trusted(self) -> bool:
-        """Whether pages show all that there is: nothing fails, nothing hangs, nothing is kept from this hub."""
+        """Whether pages show all that there is, or else that there are doubts: nothing else fails, and nothing hangs."""
         checked = (self._worked_at[work.__name__] for work in (self._check_rights, self._compare_calls))
-        return not self._failing and self._can_know_all() and _clock() - min(checked) < TRUSTED_FOR
+        return not self._failing - {self._listen.__name__} and _clock() - min(checked) < TRUSTED_FOR
 
     async def _something_to_do(self, beat_at: float) -> None:
         """Wait until a change or a newcomer arrives, a card changes by the clock, or a beat is due."""
@@ -257,7 +267,10 @@ class Hub:
 
     def _numbered(self, texts: Mapping[Audience, str]) -> dict[Audience, Text]:
         now = timezone.now()
-        return {audience: Text(text + render.beat(now, self._numbers[audience])) for audience, text in texts.items()}
+        return {
+            audience: Text(text + render.beat(now, self._numbers[audience], self._doubtful))
+            for audience, text in texts.items()
+        }
 
     def _note_deadlines(self, rendered: Rendered) -> None:
         for pk, at in rendered.changes_at.items():

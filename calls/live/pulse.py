@@ -53,6 +53,11 @@ class Pulse:
         self._was_well = False
 
     @property
+    def has_come_back(self) -> bool:
+        """Whether it ever did."""
+        return self._back is not None
+
+    @property
     def is_well(self) -> bool:
         """Whether what is published arrives here."""
         return self._age_of_last() < BACK_WITHIN

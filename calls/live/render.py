@@ -94,10 +94,11 @@ def boards(audiences: Iterable[Audience]) -> Rendered:
     return rendered
 
 
-def beat(now: datetime, number: int) -> str:
-    """A sign of life, which also ends every other text: the server's time, and how many texts with cards the audience has
-    been sent. A page that finds one missing gets itself a fresh board."""
-    return render_to_string("board/_beat.html", {"now": now, "number": number})
+def beat(now: datetime, number: int, doubtful: bool) -> str:
+    """A sign of life, which also ends every other text: the server's time, how many texts with cards the audience has been
+    sent, and whether calls may be known that no page can be shown. A page that finds a text missing gets itself a fresh
+    board."""
+    return render_to_string("board/_beat.html", {"now": now, "number": number, "doubtful": doubtful})
 
 
 class _Drawing:

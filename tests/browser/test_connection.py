@@ -126,6 +126,38 @@ def test_signs_of_life_alone_do_not_make_a_page_live(desk: Desk, window: Window,
     state(page, "stale")
 
 
+def test_while_the_server_has_doubts_the_page_says_stale_and_shows_what_comes(
+    desk: Desk, window: Window, sign_in: SignIn
+) -> None:
+    [agent] = desk.staffed(1)
+    opened: list[WebSocketRoute] = []
+    doubts: list[bool] = []
+
+    def doubted(page_side: WebSocketRoute) -> None:
+        server_side = page_side.connect_to_server()
+        opened.append(page_side)
+
+        def forward(message: str | bytes) -> None:
+            page_side.send(str(message).replace('id="beat"', 'id="beat" data-doubtful') if doubts else message)
+
+        server_side.on_message(forward)
+
+    context = window()
+    context.route_web_socket("**/ws/board/**", doubted)
+    page = sign_in(context, agent)
+    state(page, "live")
+    before = len(opened)
+    doubts.append(True)
+    state(page, "stale")
+    pk = desk.call_pk(desk.call())
+    expect(page.locator(f"#call-{pk}")).to_be_visible()
+    page.wait_for_timeout(5_000)  # longer than a page puts up with silence
+    state(page, "stale")
+    doubts.clear()
+    state(page, "live")
+    assert len(opened) == before
+
+
 def test_a_page_that_is_cut_off_stops_ringing_when_the_ring_window_is_over(
     desk: Desk, window: Window, sign_in: SignIn
 ) -> None:

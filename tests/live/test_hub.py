@@ -23,6 +23,8 @@ from calls.models.person import Sight
 
 from ..factory import make_account, make_call, make_team
 
+DOUBTFUL = "data-doubtful"  # what every text says while calls may be known that no page can be shown
+
 
 def make_socket(language: str = "en") -> Socket:
     return Socket(person_id=1, session_key="key", password="hash", audience=Audience(Sight(all=True), language))
@@ -67,6 +69,13 @@ async def text_with(socket: Socket, part: str) -> str:
     while part not in (text := await next_text(socket)):
         pass
     return text
+
+
+async def text_without(socket: Socket, part: str, what_it_is: str) -> None:
+    """Until a text comes without this part, which must be such a one."""
+    while part in (text := await next_text(socket)):
+        pass
+    assert what_it_is in text
 
 
 async def next_text(socket: Socket) -> str:
@@ -251,17 +260,16 @@ async def test_no_page_is_told_that_it_is_live_while_callbacks_wait_for_the_data
         assert 'id="board"' in str(await next_text(early))
         backlog.note(1)
         try:
+            await text_with(early, DOUBTFUL)
             hub.join(late)
-            await asyncio.sleep(0.05)
-            while not early.queue.empty():  # what was sent before
-                early.queue.get_nowait()
-            await asyncio.sleep(0.3)  # many beats
-            assert early.queue.empty()
-            assert late.queue.empty()
+            assert DOUBTFUL in await text_with(late, 'id="board"')
+            for socket in (early, late):
+                assert DOUBTFUL in await next_text(socket)
         finally:
             backlog.note(0)
-        assert 'id="board"' in str(await next_text(late))
-        assert 'id="beat"' in str(await next_text(early))
+        for socket in (early, late):
+            await text_without(socket, DOUBTFUL, 'id="board"')
+            assert DOUBTFUL not in await next_text(socket)
 
 
 @pytest.mark.django_db(transaction=True)

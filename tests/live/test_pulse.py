@@ -16,7 +16,8 @@ from calls.live import publish, pulse
 from calls.live.hub import Hub
 from calls.live.pulse import Report
 
-from .test_hub import hub, make_socket, next_text, started, text_with
+from ..factory import make_call
+from .test_hub import DOUBTFUL, hub, make_socket, next_text, started, text_with, text_without
 
 __all__ = ["hub"]  # the fixture
 
@@ -55,25 +56,27 @@ def report(waiting: int, process: str = "another") -> Report:
     return {"type": "report", "process": process, "number": 1, "sent_at": 0.0, "waiting": waiting, "since": since}
 
 
-async def nothing_for(socket: Any, seconds: float) -> bool:
-    """Whether this page is sent nothing for so long, once it has taken what is on its way."""
-    await asyncio.sleep(0.3)
-    while not socket.queue.empty():
-        socket.queue.get_nowait()
-    await asyncio.sleep(seconds)
-    return bool(socket.queue.empty())
-
-
 async def test_no_page_is_told_that_it_is_live_while_the_channel_layer_loses_everything(hub: Hub, lossy: list[bool]) -> None:
     early, late = make_socket(), make_socket()
     hub.join(early)
     await text_with(early, 'id="board"')
     lossy.append(True)
-    assert await nothing_for(early, 0.3)
+    await text_with(early, DOUBTFUL)
     hub.join(late)
-    assert await nothing_for(late, 0.1)
+    assert DOUBTFUL in await text_with(late, 'id="board"')
     lossy.clear()
-    assert 'id="board"' in await next_text(late)
+    for socket in (early, late):
+        await text_without(socket, DOUBTFUL, 'id="board"')
+
+
+async def test_calls_are_shown_also_while_the_channel_layer_loses_everything(hub: Hub, lossy: list[bool]) -> None:
+    socket = make_socket()
+    hub.join(socket)
+    await text_with(socket, 'id="board"')
+    lossy.append(True)
+    await text_with(socket, DOUBTFUL)
+    call = await asyncio.to_thread(make_call)
+    assert DOUBTFUL in await text_with(socket, f'id="call-{call.pk}"')
 
 
 async def test_pages_get_a_fresh_board_after_something_was_lost(hub: Hub, lossy: list[bool]) -> None:
@@ -113,12 +116,12 @@ async def test_while_callbacks_wait_in_another_process_no_page_is_told_that_it_i
     hub.join(early)
     await text_with(early, 'id="board"')
     await publish.send(report(waiting=3))
-    assert await nothing_for(early, 0.3)
+    await text_with(early, DOUBTFUL)
     hub.join(late)
-    assert await nothing_for(late, 0.1)
+    assert DOUBTFUL in await text_with(late, 'id="board"')
     await publish.send(report(waiting=0))
-    assert 'id="board"' in await next_text(late)
-    assert 'id="beat"' in await next_text(early)
+    for socket in (early, late):
+        await text_without(socket, DOUBTFUL, 'id="board"')
 
 
 async def test_a_process_that_stops_takes_back_what_it_said(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ connect((html) => {
   if (cards) lookForNewCalls();
   noteShown();
   ringIfDue();
-  return { wholeBoard, cards, number: Number(sign.seq) };
+  return { wholeBoard, cards, number: Number(sign.seq), doubtful: "doubtful" in sign };
 });
 
 // The answer to a click on Reject is its card, which goes the way of every other card.

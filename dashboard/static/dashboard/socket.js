@@ -24,11 +24,12 @@ let lostAt = Date.now();
 let attempts = 0; // since the last board
 let nextAttempt = 0;
 let number; // of the last text; cards raise it by one. None before the first board
+let doubtful = false; // whether the server knows of calls that it can't show, or may not know of them
 let beats = 0;
 let leaving = false;
 
-// Connect, and give every message to this function, which tells its number, and whether it was a whole board or cards. Only
-// from a board on is the page up to date, and said to be live.
+// Connect, and give every message to this function, which tells its number, whether it was a whole board or cards, and whether
+// there are doubts. Only from a board on is the page up to date, and said to be live.
 export function connect(onMessage) {
   receive = onMessage;
   open();
@@ -74,7 +75,8 @@ function hear(data) {
   // After so long a silence, this was left lying while the machine slept. What came after it may be lost.
   if (isSilent()) return giveUp(lastHeard);
   lastHeard = Date.now();
-  const { wholeBoard, cards, number: sent } = receive(data);
+  const { wholeBoard, cards, number: sent, doubtful: doubts } = receive(data);
+  doubtful = doubts;
   if (wholeBoard) attempts = lostAt = 0;
   else if (sent !== number + (cards ? 1 : 0)) return reconnect(); // one before it got lost
   number = sent;
@@ -130,7 +132,7 @@ function show() {
 }
 
 function judge() {
-  if (!lostAt) return ["live", text("live")];
+  if (!lostAt) return doubtful ? ["stale", text("stale")] : ["live", text("live")];
   if (Math.abs(Date.now() - lostAt) > STALE_AFTER) return ["stale", `${text("stale")} · ${waiting()}`];
   return document.documentElement.dataset.connection ? ["reconnecting", waiting()] : ["connecting", text("connecting")];
 }
