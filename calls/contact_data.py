@@ -277,10 +277,10 @@ def _delete_export_files(erased: Erased) -> None:
     """All that were made until now: the contact may be in any of them. Those that are being made are given up."""
     running = Export.objects.filter(state=Export.State.RUNNING)
     running.update(state=Export.State.CANCELLED, finished_at=timezone.now())
-    for entry in (settings.DATA_DIR / Export.FOLDER).glob("*"):
-        if entry.is_dir():
-            shutil.rmtree(entry, ignore_errors=True)  # what still gets into it goes when its maker finds itself cancelled
-        else:
+    for entry in settings.EXPORT_DIR.glob("*.part"):
+        shutil.rmtree(entry, ignore_errors=True)  # what still gets into it goes when its maker finds itself cancelled
+    for format in Export.Format:
+        for entry in settings.EXPORT_DIR.glob(f"*.{format}"):
             entry.unlink(missing_ok=True)
             erased.files += 1
     Export.objects.exclude(file="").update(file="")

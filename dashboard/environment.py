@@ -175,12 +175,14 @@ def redis_database(url: str) -> int:
 
 
 def data_folder(name: str, default: Path) -> Path:
-    """The folder for everything that Ringdesk keeps; made where it is missing, for its owner alone."""
+    """A folder for what Ringdesk keeps; made where it is missing, for its owner alone."""
     folder = Path(text(name, str(default))).expanduser().resolve()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         refuse(f"{name}: {folder} can't be made ({error.strerror}). Set {name} to a folder that can be written.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        refuse(f"{name}: {folder} can't be written. Set {name} to a folder that can.")
     return folder
 
 

@@ -17,7 +17,7 @@ from calls.models import Call
 from calls.retention import Purging
 
 from .exports import tidying
-from .exports.tidying import tidy_exports
+from .exports.tidying import tidy_exports, tidy_folder
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ class Job:
 
     step: Callable[[], bool]
     every: float  # seconds
+    everywhere: bool = False  # by each process; else by one process of all
     due: float = 0.0  # by the monotonic clock
 
 
@@ -53,6 +54,7 @@ JOBS: list[Job] = [
     Job(search.index_some, every=5),
     Job(Purging().step, every=3600.0),
     Job(tidy_exports, every=tidying.EVERY),
+    Job(tidy_folder, every=tidying.FOLDER_EVERY, everywhere=True),
     Job(rollups.count_next, every=60),
 ]
 
@@ -78,15 +80,15 @@ class Housekeeping:
         keys = lock("housekeeping")
         try:
             while not self._stopping.wait(LOOKED_EVERY):
-                if _are_ours(keys):
-                    self._do_what_is_due(keys)
+                self._do_what_is_due(keys)
         finally:
             keys.release()
 
     def _do_what_is_due(self, keys: Lock) -> None:
         try:
+            ours = _are_ours(keys)
             for job in self._jobs:
-                if time.monotonic() >= job.due:
+                if time.monotonic() >= job.due and (ours or job.everywhere):
                     self._do(job, keys)
         finally:
             connection.close()  # a database that was away is found anew
@@ -97,7 +99,7 @@ class Housekeeping:
                 if not job.step():
                     job.due = time.monotonic() + job.every
                     return
-                if self._stopping.wait(PAUSE) or not _are_ours(keys):
+                if self._stopping.wait(PAUSE) or not (job.everywhere or _are_ours(keys)):
                     return
         except DatabaseError as error:
             logger.warning("%s: the database could not take it; trying again: %s", job.step.__qualname__, error)

@@ -159,8 +159,9 @@ CALL_DAYS = environment.days("CALL_DAYS", default=0)
 ATTEMPT_DAYS = environment.days("ATTEMPT_DAYS", default=0)
 NOTICE_DAYS = environment.days("NOTICE_DAYS", default=90)
 
-# For how many days the files of exports are kept
+# Where the files of exports are, and for how many days they are kept
 
+EXPORT_DIR = environment.data_folder("EXPORT_DIR", default=DATA_DIR / "exports")
 EXPORT_DAYS = environment.whole_number("EXPORT_DAYS", default=7, at_least=1)
 
 # People

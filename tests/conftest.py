@@ -84,6 +84,7 @@ def empty_cache() -> Iterator[None]:
 def own_data_folder(settings: Settings, tmp_path: Path) -> Path:
     """For a spool that no other test sees."""
     settings.DATA_DIR = tmp_path
+    settings.EXPORT_DIR = tmp_path / "exports"
     return tmp_path
 
 

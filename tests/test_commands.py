@@ -307,6 +307,7 @@ def test_a_second_server_on_the_same_data_is_refused_in_one_line(server: Server)
         ("PUBLIC_URL", "calls.example.com"),
         ("PUBLIC_URL", "http://["),
         ("DATA_DIR", "/dev/null/data"),
+        ("EXPORT_DIR", "/dev/null/exports"),
         ("DATABASE_URL", "ringdesk.sqlite3"),
         ("DATABASE_URL", "postgres://user@host:port/name"),
         ("DATABASE_URL", "mysql://user@host/name"),
@@ -363,6 +364,12 @@ def test_an_address_of_a_database_may_name_several_hosts(monkeypatch: pytest.Mon
     assert (config["HOST"], config["PORT"]) == ("one,::1,two", "5433,5432,5432")
     assert (config["USER"], config["PASSWORD"], config["NAME"]) == ("user", "a,b", "name")
     assert config["OPTIONS"] == {"target_session_attrs": "read-write", "sslmode": "require"}
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    with pytest.raises(SystemExit, match=f"EXPORT_DIR: {tmp_path} can't be written"):
+        environment.data_folder("EXPORT_DIR", tmp_path)
 
 
 def test_a_refused_address_of_a_database_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:

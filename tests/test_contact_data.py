@@ -337,11 +337,12 @@ def test_files_that_were_exported_are_deleted_and_what_is_under_way_is_given_up(
     (own_data_folder / "secret_key").write_text("precious")
     for state, file in [("done", "1.csv"), ("running", "2.csv"), ("running", ""), ("failed", "")]:
         Export.objects.create(person=agent, requested_at=LONG_AGO, format="csv", state=state, file=file, rows=7)
-        (folder / (file or "unfinished")).write_text(NICKNAME)
+        (folder / (file or f"{state}.xlsx")).write_text(NICKNAME)
+    (folder / "somebody else's").write_text("precious")
     (folder / "2.part").mkdir()
     (folder / "2.part" / "whole").write_text(NICKNAME)
-    assert erase(contact).files == 3
-    assert list(folder.iterdir()) == []
+    assert erase(contact).files == 4
+    assert [file.name for file in folder.iterdir()] == ["somebody else's"]
     exports = Export.objects.order_by("id").values_list("state", "file", "rows")
     assert list(exports) == [("done", "", 7), ("cancelled", "", 7), ("cancelled", "", 7), ("failed", "", 7)]
     assert (own_data_folder / "secret_key").exists()

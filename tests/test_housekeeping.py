@@ -97,3 +97,11 @@ def test_of_two_processes_one_does_it_until_it_ends() -> None:
             eventually(lambda: max(len(steps_of_first), len(steps_of_second)) >= 3)
             assert not (steps_of_first and steps_of_second)
         eventually(lambda: len(steps_of_second) > 0)
+
+
+def test_what_each_host_has_to_do_for_itself_is_done_by_every_process() -> None:
+    first, steps_of_first = counting(lambda done: False)
+    second, steps_of_second = counting(lambda done: False)
+    first.everywhere = second.everywhere = True
+    with running(first), running(second):
+        eventually(lambda: bool(steps_of_first and steps_of_second))

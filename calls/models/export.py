@@ -10,8 +10,6 @@ from .person import Person, Sight
 class Export(models.Model):
     """Calls that somebody took away as a file: who, when, by which filters, and how many."""
 
-    FOLDER = "exports"  # of the files, in DATA_DIR
-
     class Format(models.TextChoices):
         CSV = "csv", "CSV"
         XLSX = "xlsx", "Excel"
@@ -40,7 +38,7 @@ class Export(models.Model):
     rows_in_all = models.PositiveIntegerField(null=True)  # null: not counted beforehand
     alive_at = models.DateTimeField(null=True)  # when whoever makes it last said so
     finished_at = models.DateTimeField(_("finished"), null=True)
-    # The name of the file in the exports' folder; empty where it goes out at once, or is gone.
+    # The name of the file in EXPORT_DIR; empty where it goes out at once, or is gone.
     file = models.CharField(max_length=100, blank=True)
     accounts = models.JSONField(default=list)  # the keys of those whose calls are in the file
 

@@ -1,4 +1,6 @@
-"""The exports' folder: a file of an unguessable name for each export that is kept, and a folder while one is made."""
+"""The exports' folder, which several hosts may share: a file of an unguessable name for each export that is kept, and a folder
+while one is made.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,7 @@ def remove(export: Export) -> None:
     """Whatever there is of it. Raises: OSError."""
     remove_working_folder(export)
     if export.file:
-        path_of(export).unlink(missing_ok=True)
+        remove_file(export.file)
 
 
 def remove_working_folder(export: Export) -> None:
@@ -60,11 +62,21 @@ def keys_of_working_folders() -> list[int]:
     return [int(folder.stem) for folder in _folder().glob("*.part") if folder.stem.isdecimal()]
 
 
+def names() -> list[str]:
+    """Of the files that are whole."""
+    return [file.name for format in Export.Format for file in _folder().glob(f"*.{format}")]
+
+
+def remove_file(name: str) -> None:
+    """Raises: OSError."""
+    (_folder() / name).unlink(missing_ok=True)
+
+
 def _working_folder(export: Export) -> Path:
     return _folder() / f"{export.pk}.part"
 
 
 def _folder() -> Path:
-    folder: Path = settings.DATA_DIR / Export.FOLDER
+    folder: Path = settings.EXPORT_DIR
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder

@@ -13,14 +13,19 @@ from . import files
 from .record import ALIVE_WITHIN
 
 EVERY = 2.0  # seconds
+FOLDER_EVERY = 60.0
 
 
 def tidy_exports() -> bool:
     """One export that was lost, or is old. Returns: whether there may be more."""
     now = timezone.now()
-    if _give_up_lost(now) or _remove_old(now):
-        return True
-    _remove_left_overs(now)
+    return _give_up_lost(now) or _remove_old(now)
+
+
+def tidy_folder() -> bool:
+    """What is left in this host's folder, which the host that did the above may not share. Returns: that there is no more."""
+    _remove_working_folders(timezone.now())
+    _remove_strays()
     return False
 
 
@@ -42,8 +47,15 @@ def _remove_old(now: datetime) -> bool:
     return True
 
 
-def _remove_left_overs(now: datetime) -> None:
-    """Of exports that were cancelled when their process was dead already, so that nobody was there to notice."""
+def _remove_working_folders(now: datetime) -> None:
+    """Of exports that are over, though whoever made them didn't live to notice."""
     over = Export.objects.exclude(state=Export.State.RUNNING).filter(finished_at__lt=now - ALIVE_WITHIN)
     for export in over.filter(pk__in=files.keys_of_working_folders()):
         files.remove_working_folder(export)
+
+
+def _remove_strays() -> None:
+    """Files that no export has any more. It has its name before there is a file."""
+    names = set(files.names())
+    for name in names.difference(Export.objects.filter(file__in=names).values_list("file", flat=True)):
+        files.remove_file(name)

@@ -69,7 +69,7 @@ def export_file(request: SignedInRequest, pk: int) -> HttpResponseBase:
     try:
         size, blocks = files.path_of(export).stat().st_size, _blocks(export)
     except FileNotFoundError:
-        raise Http404 from None
+        return render(request, "exports/not_here.html", status=404)
     response = _download(export, blocks)
     response["Content-Length"] = str(size)  # so that a part of it is not taken for the whole
     return response

@@ -406,7 +406,7 @@ def fetched(client: Client, export: Export) -> tables.Table:
 
 
 def folder() -> list[Path]:
-    return sorted((django_settings.DATA_DIR / "exports").iterdir())
+    return sorted((django_settings.EXPORT_DIR).iterdir())
 
 
 def test_a_few_calls_are_downloaded_at_once() -> None:
@@ -479,7 +479,7 @@ def done(person: Person, accounts: list[int] | None = None, **fields: Any) -> Ex
     """One whose file is there."""
     defaults = {"state": "done", "file": "whole.csv", "rows_in_all": 1, "finished_at": timezone.now()}
     export = make_export(person, accounts=accounts or [], **defaults | fields)
-    path = django_settings.DATA_DIR / "exports" / export.file
+    path = django_settings.EXPORT_DIR / export.file
     path.parent.mkdir(exist_ok=True)
     path.write_text("a file")
     return export
@@ -534,11 +534,13 @@ def test_only_a_whole_file_is_given_out(state: str) -> None:
     assert reader(person).get(f"/exports/{export.pk}/file").status_code == 404
 
 
-def test_a_file_that_somebody_deleted_is_not_found() -> None:
+def test_a_file_that_is_not_on_this_host_is_said_not_to_be() -> None:
     person = make_person(password=None)
     export = done(person)
-    (django_settings.DATA_DIR / "exports" / export.file).unlink()
-    assert reader(person).get(f"/exports/{export.pk}/file").status_code == 404
+    (django_settings.EXPORT_DIR / export.file).unlink()
+    answer = reader(person).get(f"/exports/{export.pk}/file")
+    assert answer.status_code == 404
+    assert "It was deleted, or it is on another server." in words_of(answer)
 
 
 # On record
@@ -739,7 +741,7 @@ def test_a_database_that_goes_away_fails_the_export(monkeypatch: pytest.MonkeyPa
 def test_an_export_that_was_lost_with_its_process_is_said_to_have_failed() -> None:
     person = make_person(password=None)
     export = done(person, state="running", alive_at=timezone.now() - timedelta(seconds=11), finished_at=None)
-    (django_settings.DATA_DIR / "exports" / f"{export.pk}.part").mkdir()
+    (django_settings.EXPORT_DIR / f"{export.pk}.part").mkdir()
     alive = make_export(person)
     while tidying.tidy_exports():
         pass
@@ -757,9 +759,18 @@ def test_what_was_cancelled_after_its_process_died_leaves_nothing_and_others_kee
     cancelled = make_export(person, state="cancelled", finished_at=before)
     running = make_export(person)
     for export in (whole, cancelled, running):
-        (django_settings.DATA_DIR / "exports" / f"{export.pk}.part").mkdir()
-    tidying.tidy_exports()
+        (django_settings.EXPORT_DIR / f"{export.pk}.part").mkdir()
+    tidying.tidy_folder()
     assert {path.name for path in folder()} == {whole.file, f"{running.pk}.part"}
+
+
+def test_files_that_no_export_has_any_more_are_removed_on_whichever_host_they_are() -> None:
+    """As when another host, which keeps house, has found them too old, or erased a contact."""
+    person = make_person(password=None)
+    kept, stray = done(person, file="kept.csv"), done(person, file="stray.csv")
+    Export.objects.filter(pk=stray.pk).update(file="")
+    tidying.tidy_folder()
+    assert [path.name for path in folder()] == [kept.file]
 
 
 def test_files_are_removed_when_they_are_old_and_the_record_stays(settings: Settings) -> None:
