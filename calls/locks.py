@@ -20,7 +20,11 @@ from django.conf import settings
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from . import vault
+
 LOOKED_EVERY = 0.02  # seconds, at a lock that somebody else holds
+
+NAMED = "ringdesk-locks-"  # and what follows: the connections that hold locks
 
 # How a connection that holds a lock is opened: whoever is cut off from the database finds out within seconds, …
 PROMPT = {
@@ -71,6 +75,20 @@ def alone(name: str, seconds_left: Callable[[], float] = lambda: math.inf) -> It
         yield
     finally:
         held.release()
+
+
+def another_key_is_in_use() -> bool:
+    """Whether a server that runs now, on whichever machine, uses this database with another SECRET_KEY than ours. As far as
+    it shows: each holds a connection for its locks, whose name tells. Raises: django.db.Error."""
+    if connection.vendor != "postgresql":
+        return False  # one machine uses it, with one data folder, in which the key is
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
+            " AND starts_with(application_name, %s) AND application_name <> %s LIMIT 1",
+            [NAMED, _name()],
+        )
+        return cursor.fetchone() is not None
 
 
 class _FileLock:
@@ -127,5 +145,10 @@ class _AdvisoryLock:
 
 def _connection_of_its_own() -> BaseDatabaseWrapper:
     own = connection.copy()
-    own.settings_dict["OPTIONS"] = PROMPT | own.settings_dict["OPTIONS"]
+    own.settings_dict["OPTIONS"] = PROMPT | own.settings_dict["OPTIONS"] | {"application_name": _name()}
     return own
+
+
+def _name() -> str:
+    """The same for all who have the same SECRET_KEY, of which it says nothing."""
+    return NAMED + vault.fingerprint(b"who shares this database")[:16]

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from calls.locks import alone
+from calls.locks import alone, another_key_is_in_use
 from calls.models import Person
 
 
@@ -17,6 +17,16 @@ def bring_up_to_date() -> None:
     """Raises: CommandError where the database can't be used."""
     with _alone():
         call_command("migrate", verbosity=0)
+
+
+def check_key() -> None:
+    """Raises: CommandError where another server on this database has another SECRET_KEY: sign-ins at one would not count at
+    the other, and neither could read what the other keeps encrypted."""
+    if another_key_is_in_use():
+        raise CommandError(
+            "Ringdesk can't start: another server that uses this database has another SECRET_KEY. Set SECRET_KEY to the same"
+            " value on all of them. To change it, stop all of them first."
+        )
 
 
 def make_if_missing() -> None:

@@ -1,5 +1,5 @@
-"""The exports' folder, which several hosts may share: a file of an unguessable name for each export that is kept, and a folder
-while one is made.
+"""The exports' folder, which several hosts may share: a file of an unguessable name for each export that is kept, and a
+folder while one is made.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def tidy_exports() -> bool:
 
 
 def tidy_folder() -> bool:
-    """What is left in this host's folder, which the host that did the above may not share. Returns: that there is no more."""
+    """What is left in this host's folder, which the one that did the above may not share. Returns: that there is no more."""
     _remove_working_folders(timezone.now())
     _remove_strays()
     return False

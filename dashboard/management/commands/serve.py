@@ -20,6 +20,7 @@ class Command(BaseCommand):
             with sole_server(settings.DATA_DIR):
                 listener = listening_socket(settings.BIND_HOST, settings.BIND_PORT)
                 database.bring_up_to_date()
+                database.check_key()
                 with alone("first-admin"):
                     self._create_first_admin()
                 database.never_make_anew()
