@@ -29,6 +29,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="let the faults last as long as they do in earnest")
 
 
+def pytest_configure() -> None:
+    # Static files are looked for once they are asked for, not all of them by each of thousands of test clients.
+    settings.WHITENOISE_AUTOREFRESH = True
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what the engines of this run don't have, or what the run on SQLite has shown already."""
     left_out = {"postgresql_only"} if settings.ON_SQLITE else {"sqlite_only", "engineless"}

@@ -37,7 +37,12 @@ class Installation:
 
 @cache  # whoever starts on a folder once more finds there what was left
 def installation(folder: Path) -> Installation:
-    environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONUNBUFFERED": "1",
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DATA_DIR": str(folder),
+    }
     if settings.ON_SQLITE:
         return Installation(folder, Sqlite(folder / "ringdesk.sqlite3"), environment)
     number = next(_numbers)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import sys
 from typing import TextIO
 
@@ -38,6 +37,5 @@ def main(asked: TextIO, answers: TextIO) -> None:
 
 
 if __name__ == "__main__":
-    os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
     django.setup()
     main(sys.stdin, sys.stdout)

@@ -40,9 +40,8 @@ class Agents:
 def agents(server: Server, number: int, processes: int = 1) -> Iterator[list[Agents]]:
     """So many agents in each of several processes, on the server's database."""
     command = [sys.executable, "-m", "tests.faults.agents_process", str(number)]
-    environment = server.environment | {"DJANGO_SETTINGS_MODULE": "dashboard.settings"}
     running = [
-        subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(command, cwd=ROOT, env=server.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(processes)
     ]
     try:

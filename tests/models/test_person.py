@@ -7,6 +7,7 @@ from django.db.models import ProtectedError
 
 from calls.models import Person
 from calls.models.person import Sight
+from dashboard import settings as installed
 
 from ..factory import PASSWORD, make_attempt, make_call, make_person, make_team
 
@@ -67,6 +68,10 @@ def test_a_password_is_stored_as_a_hash() -> None:
     person = make_person()
     assert PASSWORD not in person.password
     assert person.check_password(PASSWORD)
+
+
+def test_outside_of_the_tests_a_hash_costs_what_django_has_it_cost() -> None:
+    assert installed.PASSWORD_HASHERS[0] == "django.contrib.auth.hashers.Argon2PasswordHasher"
 
 
 def test_a_superuser_is_an_admin() -> None:
