@@ -1,4 +1,4 @@
-"""`dashboard.settings`, with passwords that cost nothing to hash: there are hundreds of sign-ins, of a quarter second each."""
+"""`dashboard.settings`, with passwords that cost nothing to hash: of hundreds of sign-ins each would take a while."""
 
 from dashboard.settings import *  # noqa: F403
 
