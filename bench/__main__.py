@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,7 +45,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
-    except (CantMeasure, NotHere) as problem:
+    except CantMeasure as problem:
         print(problem, file=sys.stderr)
         return 1
 
@@ -60,7 +61,10 @@ def _measure(arguments: argparse.Namespace) -> int:
     results = Results(report.machine() | {"turns": options.turns})
     for name, (measure, _) in CASES.items():
         if arguments.what in (name, "all"):
-            measure(results, options)
+            try:
+                measure(results, options)
+            except CantMeasure as problem:  # the other cases may do
+                results.problems.append(f"{name}: {problem}")
     if arguments.what == "cost":
         cost.measure(results, options)
     if arguments.what == "history":
@@ -74,10 +78,19 @@ def _measure(arguments: argparse.Namespace) -> int:
 
 
 def _install(arguments: argparse.Namespace) -> int:
-    nchan.install()
-    healthchecks.install(arguments.healthchecks.resolve())
-    print(f"nginx with nchan is in {nchan.FOLDER}, healthchecks in {arguments.healthchecks}.")
-    return 0
+    failed = 0
+    checkout = arguments.healthchecks.resolve()
+    for name, folder, install in (
+        ("nginx with nchan", nchan.FOLDER, nchan.install),
+        ("healthchecks", checkout, partial(healthchecks.install, checkout)),
+    ):
+        try:
+            install()
+            print(f"{name} is in {folder}.")
+        except NotHere as reason:
+            print(f"{name} could not be installed: {reason}", file=sys.stderr)
+            failed = 1
+    return failed
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -64,22 +64,29 @@ CASES = [
 
 def measure(results: Results, options: Options) -> None:
     """Add a table to the results, and the verdicts."""
-    table = Table("Callbacks in", ("requests/s", "p50 ms", "p99 ms", "CPU µs"))
-    results.tables.append(table)
-    rows = {case: _row(case, options) for case in CASES}
-    missing = ""
-    with _measurement(results, options) as measurement:
-        for case in CASES:
-            try:
-                if not case.with_pages:
-                    measurement.fill(rows[case], case)
-            except NotHere as reason:
-                missing = str(reason)
-    with _measurement(results, options) as measurement:  # anew, so that the pages open to an empty board
-        measurement.fill(rows[OPEN], OPEN)
-    table.rows += [row for row in rows.values() if row.turns["ringdesk"]]
+    rows, missing = compare(results, options, CASES)
     _judge(results, options, rows)
     Wanted.HEALTHCHECKS.judge(results, rows[PINGS].ratio("requests/s"), missing)
+
+
+def compare(results: Results, options: Options, cases: Sequence[Case]) -> tuple[dict[Case, Row], str]:
+    """Add a table of these cases.
+
+    Returns: also why some have no figures, as their reference is not here.
+    """
+    rows, missing = {case: _row(case, options) for case in cases}, ""
+    # Those with pages on an installation of their own, so that the pages open to an empty board.
+    for of_one in ([case for case in cases if not case.with_pages], [case for case in cases if case.with_pages]):
+        if of_one:
+            with _measurement(results, options) as measurement:
+                for case in of_one:
+                    try:
+                        measurement.fill(rows[case], case)
+                    except NotHere as reason:
+                        missing = str(reason)
+    measured = [row for row in rows.values() if row.turns["ringdesk"]]
+    results.tables.append(Table("Callbacks in", ("requests/s", "p50 ms", "p99 ms", "CPU µs"), measured))
+    return rows, missing
 
 
 def _row(case: Case, options: Options) -> Row:
@@ -159,7 +166,7 @@ class _Measurement:
     def fill(self, row: Row, case: Case) -> None:
         """Measure a case: Ringdesk and the reference, turn by turn. Raises: NotHere."""
         inserts = 0
-        with _running(case.beside, self.ringdesk.folder, self.options) as bare:
+        with TemporaryDirectory(prefix="ringdesk-bench-") as name, _running(case.beside, Path(name), self.options) as bare:
             for turn in range(1, self.options.turns + 1):
                 progress(f"ingest: {row}, turn {turn} of {self.options.turns}")
                 row.add("ringdesk", uvloop.run(self._ringdesk(row, case)))

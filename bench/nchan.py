@@ -55,12 +55,12 @@ def install() -> None:
     """Raises: NotHere where the packages can't be had."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     try:
-        _run("apt-get", "download", *PACKAGES)
+        _run("apt-get", "download", *PACKAGES)  # where it finds none, `apt-get update` helps, which needs root
         for package in FOLDER.glob("*.deb"):
             _run("dpkg-deb", "--extract", str(package), str(FOLDER))
         _run(str(NGINX), "-v")
-    except OSError as error:
-        raise NotHere(f"nginx with nchan can't be had here: {error}") from None
+    except FileNotFoundError as error:
+        raise NotHere(f"this takes a Debian: {error}") from None
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,12 +128,10 @@ class Ringdesk:
 
         Returns: the path of the callback address.
         """
-        address = self._manage(
-            "vendor_app", "bench", "--app-id", "bench", "--app-secret", "-", "--aes-key", "-", "--base-url", vendor,
-            "--ring-seconds", str(ring_seconds),
-            said=f"{secrets.token_hex(8)}\n{AES_KEY}\n",
-        )  # fmt: skip
-        self._manage("agent", AGENT, "--all-accounts", said=f"{PASSWORD}\n")
+        with ThreadPoolExecutor() as at_once:
+            agent = at_once.submit(self._manage, "agent", AGENT, "--all-accounts", said=f"{PASSWORD}\n")
+            address = self._add_app(vendor, ring_seconds)
+            agent.result()
         path = urlsplit(address.strip()).path
         until = time.monotonic() + READY_WITHIN
         while requests.post(f"{self.url}{path}", envelope.seal([], KEY), timeout=5).status_code != 200:
@@ -140,6 +139,13 @@ class Ringdesk:
                 raise CantMeasure("the running server never learned of its new vendor app")
             time.sleep(ASKED_EVERY)
         return path
+
+    def _add_app(self, vendor: str, ring_seconds: int) -> str:
+        return self._manage(
+            "vendor_app", "bench", "--app-id", "bench", "--app-secret", "-", "--aes-key", "-", "--base-url", vendor,
+            "--ring-seconds", str(ring_seconds),
+            said=f"{secrets.token_hex(8)}\n{AES_KEY}\n",
+        )  # fmt: skip
 
     def sign_in(self) -> str:
         """The agent's cookie, as a header's value."""
