@@ -84,6 +84,7 @@ def compare(results: Results, options: Options, cases: Sequence[Case]) -> tuple[
                         measurement.fill(rows[case], case)
                     except NotHere as reason:
                         missing = str(reason)
+                        results.missing.add(missing)
     measured = [row for row in rows.values() if row.turns["ringdesk"]]
     results.tables.append(Table("Callbacks in", ("requests/s", "p50 ms", "p99 ms", "CPU µs"), measured))
     return rows, missing

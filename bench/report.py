@@ -73,7 +73,7 @@ class Results:
     tables: list[Table] = field(default_factory=list)
     goals: list[Goal] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  # anything lost or refused
-    notes: list[str] = field(default_factory=list)  # what a reader of the figures must know, such as a missing reference
+    missing: set[str] = field(default_factory=set)  # references that are not here, and what to do
 
 
 def machine() -> dict[str, object]:
@@ -114,8 +114,8 @@ def as_text(results: Results) -> str:
         lines += ["", *_table(table)]
     if results.goals:
         lines += ["", *_goals(results.goals)]
-    if results.notes:
-        lines += ["", *results.notes]
+    if results.missing:
+        lines += ["", *sorted(results.missing)]
     if results.problems:
         lines += ["", "PROBLEMS", *results.problems]
     else:
@@ -131,7 +131,7 @@ def as_json(results: Results) -> str:
         "machine": results.machine,
         "tables": tables,
         "goals": [asdict(goal) for goal in results.goals],
-        "notes": results.notes,
+        "missing": sorted(results.missing),
         "problems": results.problems,
     }
     return json.dumps(figures, indent=2) + "\n"

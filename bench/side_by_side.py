@@ -60,4 +60,5 @@ def side_by_side(
                     row.add("reference", uvloop.run(measure(subject)))
             except NotHere as reason:
                 compared.missing[name] = str(reason)
+                results.missing.add(str(reason))
     return compared
