@@ -13,12 +13,13 @@ from contextvars import ContextVar
 
 from django.db import connection
 
-HURRIED = 5.0  # seconds, for what is tried again, or somebody waits for who can't be kept waiting
+# Seconds, for what is tried again, or somebody waits for who can't be kept waiting. Longer than locks are waited for.
+HURRIED = 6.0
 SERVER = 20.0  # for pages, reports and exports
 
-# What PostgreSQL gives up by itself, so that nobody's statement stays behind there. Locks somewhat sooner than anybody gives
-# up. Statements somewhat later: a commit that waits for a standby counts as done once PostgreSQL stops waiting for that.
-GIVEN_UP = "-c lock_timeout=4s -c statement_timeout=25s"
+# When PostgreSQL gives up a statement by itself, so that none stays behind that nobody waits for any more. Later than
+# anybody gives up, since a commit that waits for a standby counts as done once PostgreSQL no longer waits for that.
+GIVEN_UP = "-c statement_timeout=25s"
 
 _within: ContextVar[float | None] = ContextVar("within")
 _by_default: float | None = None  # commands wait for as long as it takes

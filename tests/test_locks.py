@@ -13,7 +13,7 @@ from django.db import connection
 
 from calls.locks import alone, lock
 
-from .server import ROOT
+from .installation import ROOT
 from .threads import at_once
 from .waiting import eventually
 

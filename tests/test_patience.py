@@ -23,9 +23,10 @@ from calls.postgresql.base import Connection
 from calls.results import DATABASE_AWAY
 from calls.writer import is_away
 
-from .server import ROOT, free_port
+from .installation import ROOT
+from .server import free_port
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.engineless]
 
 Fault = Callable[[BaseDatabaseWrapper], object]
 

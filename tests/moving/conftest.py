@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from bench.postgres import Postgres
-from tests.server import ROOT
+from tests.installation import ROOT
 
 _numbers = count(1)
 

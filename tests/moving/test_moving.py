@@ -15,12 +15,14 @@ import requests
 
 from bench.postgres import Postgres
 from calls.vendor.sandbox import call_notice
-from tests.locks import locked_database
+from tests.databases import Sqlite
 from tests.server import Server, running_server
 from tests.waiting import eventually
 
 from .conftest import Installation, new_installation
 from .filled import LARGEST_ID
+
+pytestmark = pytest.mark.engineless  # it has its own
 
 WXID = "1688850999999999"
 VARYING = re.compile(r'csrfmiddlewaretoken" value="\w+"|X-CSRFToken": "\w+"')
@@ -116,7 +118,7 @@ def test_ids_go_on_after_all_that_were_ever_given_out(moved: Moved) -> None:
 
 
 def test_a_callback_that_waits_on_disk_is_stored_after_the_move(installation: Installation, tmp_path: Path) -> None:
-    with running_server(installation.folder) as server, locked_database(installation.file):
+    with running_server(installation.folder) as server, Sqlite(installation.file).locked():
         server.push("moving", [call_notice(WXID, "7881300000000001", 10**9)])
         server.kill()
     elsewhere = installation.refusal("--from", str(installation.file), DATA_DIR=str(tmp_path / "other"))

@@ -13,10 +13,13 @@ import psycopg
 import pytest
 
 from dashboard.server import sole_server
-from tests.server import ROOT, free_port
+from tests.installation import ROOT
+from tests.server import free_port
 from tests.waiting import eventually
 
 from .conftest import Installation
+
+pytestmark = pytest.mark.engineless  # it has its own
 
 HELD = 7  # the number of an advisory lock
 

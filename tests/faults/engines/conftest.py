@@ -10,6 +10,7 @@ import pytest
 
 from bench.history import data_folder
 from calls.vendor.sandbox import Sandbox
+from tests.databases import Postgresql
 from tests.faults.scene import Scene
 from tests.server import Server, running_server
 
@@ -21,8 +22,9 @@ class OnPostgresql(Server):
 
     node: Node
 
-    def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
-        return self.node.sql(statement.replace("%", "%%").replace("?", "%s"), values)
+    @property
+    def database(self) -> Postgresql:
+        return Postgresql(self.node.url)
 
 
 @contextmanager

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from .conftest import scene_on
 from .postgresql import DATABASE, Node, new_standby
 from .proxy import Proxy
 
+pytestmark = pytest.mark.engineless  # it has its own
+
 CALLS, CHATS = 20, 30  # a second
 STALL = 1.0  # seconds: the vendor hangs up
 STALE_WITHIN = 3.0  # seconds until pages are sent no sign of life any more; they say so 4.5 s after the last one
@@ -34,6 +37,7 @@ STORED_WITHIN = 30.0  # seconds
 OWNER = "somebody"  # PostgreSQL keeps some connections for its administrators, which this one is not
 TAKER = "taker"
 HUNG_UP_ON = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s AND application_name <> %s"
+OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND application_name <> %s"
 
 
 @dataclass
@@ -72,21 +76,31 @@ def restarted_at_once(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def out_of_connections(stage: Stage) -> Iterator[None]:
-    """Others hold them all."""
+    """Others hold them all, and take each that comes free."""
     address = stage.node.url.replace("ringdesk@", f"{OWNER}@")
-    with ExitStack() as held:
+    held: list[psycopg.Connection] = []
+    over = threading.Event()
 
-        def take_all() -> None:
-            while True:
-                held.enter_context(closing(psycopg.connect(address, application_name=TAKER)))
+    def take_all() -> None:
+        while True:
+            held.append(psycopg.connect(address, application_name=TAKER))
 
-        def all_are_taken() -> bool:
-            with pytest.raises(psycopg.OperationalError, match="slots"):
+    def keep_taking() -> None:
+        while not over.wait(0.05):
+            with suppress(psycopg.OperationalError):
                 take_all()
-            return not stage.node.sql(HUNG_UP_ON, [OWNER, TAKER])
+            stage.node.sql(HUNG_UP_ON, [OWNER, TAKER])
 
-        eventually(all_are_taken)  # the server is quick to take one again
+    taking = threading.Thread(target=keep_taking)
+    taking.start()
+    try:
+        eventually(lambda: stage.node.sql(OTHERS, [OWNER, TAKER]) == [(0,)])
         yield
+    finally:
+        over.set()
+        taking.join()
+        for connection in held:
+            connection.close()
 
 
 def halted(stage: Stage) -> AbstractContextManager[None]:
