@@ -18,7 +18,7 @@ from bench.goals import Wanted
 from bench.options import Options
 from bench.report import SIDES, Results, Row, as_json, as_markdown, as_text
 
-from .server import ROOT
+from .installation import ROOT
 
 DOCUMENTED = re.compile(r"^\| (\w+) \| (.+) \| (at (?:least|most) .+) \|$", re.MULTILINE)
 
