@@ -150,6 +150,7 @@ def _carry_out(attempt: Attempt, call: Call, left: _Countdown, not_this_token: s
     started = time.monotonic()
     try:
         token = tokens.current(call.account.app, left, not_this_token)
+        _let_go_of_the_connection()
         answer = client.reject_call(
             tokens.credentials_of(call.account.app),
             token,
@@ -170,6 +171,12 @@ def _carry_out(attempt: Attempt, call: Call, left: _Countdown, not_this_token: s
         attempt.milliseconds = round((time.monotonic() - started) * 1000)
     metrics.REJECTS.labels(attempt.result).inc()
     return token
+
+
+def _let_go_of_the_connection() -> None:
+    """While the vendor is waited for. PostgreSQL has few, and very many people may click while the vendor hangs."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def _note_answer(attempt: Attempt, answer: client.Answer) -> None:
