@@ -55,7 +55,7 @@ def _measure(arguments: argparse.Namespace) -> int:
         seconds=arguments.seconds,
         pages=arguments.pages,
         turns=arguments.turns,
-        minutes=arguments.minutes,
+        minutes=arguments.minutes or (soak.MINUTES_IN_ALL if arguments.what == "all" else None),
         healthchecks=arguments.healthchecks.resolve(),
     )
     results = Results(report.machine() | {"turns": options.turns})
@@ -108,7 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--turns", type=_up_to(9, int), default=TURNS, help="how often each is measured (default %(default)s)"
     )
-    parser.add_argument("--minutes", type=_up_to(60, float), help=f"soak: its length (default {soak.MINUTES:g})")
+    parser.add_argument(
+        "--minutes", type=_up_to(60, float), help=f"soak: its length ({soak.MINUTES:g}; in all: {soak.MINUTES_IN_ALL:g})"
+    )
     parser.add_argument(
         "--healthchecks", type=Path, metavar="DIR", default=HEALTHCHECKS, help="a checkout of it (default %(default)s)"
     )
@@ -127,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
 def _epilog() -> str:
     """What there is to measure, and the goals."""
     names = {name: what for name, (_, what) in CASES.items()} | {
-        "all": "all of these, which takes about 25 minutes",
+        "all": "all of these, which takes about 20 minutes",
         "cost": "what each thing costs the processor, on SQLite and on PostgreSQL and Redis; for no goal",
         "history": "history, search, reports and export over millions of calls, which takes much longer",
         "install": "bring nginx with nchan and healthchecks here, as references",

@@ -44,7 +44,7 @@ async def _burst(results: Results, subject: Subject, pages: int) -> Figures:
     if lost or shown.closed:
         results.problems.append(
             f"{subject.name}, a burst: of {CALLS * pages} showings {shown.lost} were lost, "
-            f"{CALLS - done.accepted} callbacks refused, {shown.closed} pages closed"
+            f"{CALLS - done.accepted} callbacks refused; pages closed: {shown.closed or 'none'}"
         )
     ended = max(shown.last.values(), default=time.perf_counter())
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -85,6 +86,7 @@ class Load:
     seconds: float = 0.0  # from the first request to the last answer
     sent: int = 0
     accepted: int = 0
+    refused: Counter[int] = field(default_factory=Counter)  # by status
     latencies: list[float] = field(default_factory=list)  # seconds, of the accepted ones
     busy: float = 0.0  # the client's own share of one core, 0 to 1
 
@@ -92,6 +94,8 @@ class Load:
         if accepted(status):
             self.accepted += 1
             self.latencies.append(seconds)
+        else:
+            self.refused[status] += 1
 
 
 class _Eager(_Line):
@@ -191,7 +195,7 @@ class Paced:
     """Requests that were sent at a pace."""
 
     sent_at: list[float] = field(default_factory=list)  # by time.perf_counter, in the order of the requests
-    refused: int = 0  # or not answered in time
+    refused: Counter[int] = field(default_factory=Counter)  # by status; 0: not answered in time
 
 
 Push = Callable[[Sequence[bytes], float], Awaitable[Paced]]
@@ -217,8 +221,9 @@ async def pushers(port: int, connections: int) -> AsyncIterator[Push]:
         answered, late = await asyncio.wait(answers, timeout=ANSWERED_WITHIN)
         for answer in late:
             answer.cancel()
-        taken = sum(answer.exception() is None and accepted(answer.result()) for answer in answered)
-        paced.refused = len(answers) - taken
+        statuses = Counter(answer.result() if answer.exception() is None else 0 for answer in answered)
+        statuses[0] += len(late)
+        paced.refused = Counter({status: times for status, times in statuses.items() if times and not accepted(status)})
         return paced
 
     try:

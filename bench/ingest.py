@@ -24,7 +24,7 @@ from .pages import Address, Wall, open_pages
 from .report import Figures, Results, Row, Table, progress, spread
 from .servers import KEY, NotHere, Ringdesk, Running, reference, rows_in
 
-SECONDS = 3.0
+SECONDS = 2.0
 PAGES = 100
 MOST_CALLS = 10_000  # a second; more than is reached, so that callbacks last for the whole run
 MOST_CHATS = 80_000
@@ -179,6 +179,7 @@ class _Measurement:
 
     def check_stored(self) -> None:
         """Every call pushed must be in the database exactly once, and nothing else."""
+        self.ringdesk.wait_until_stored()
         stored = Counter(self.ringdesk.calls().values())
         pushed = {voipid(number) for number in self.pushed}
         missing, doubled = len(pushed - stored.keys()), sum(times > 1 for times in stored.values())
@@ -197,6 +198,7 @@ class _Measurement:
             done = await load(self.server.port, requests, case.connections, self.seconds)
             figures = _figures(done, self.server.cpu() - cpu)
             if wall:
+                self.ringdesk.wait_until_stored()
                 figures["lost"] = await self._lost(row, wall, self.ringdesk.calls().keys() - known, done)
         self._note(str(row), done, numbers)
         return figures
@@ -206,7 +208,8 @@ class _Measurement:
         shown = await wall.shown(stored)
         if shown.lost or shown.closed:
             self.results.problems.append(
-                f"{row}: {shown.lost} of {len(stored) * wall.pages} showings were lost, {shown.closed} pages closed"
+                f"{row}: {shown.lost} of {len(stored) * wall.pages} showings were lost; "
+                f"pages closed: {shown.closed or 'none'}"
             )
         return shown.lost + max(0, done.accepted - len(stored))
 
@@ -240,7 +243,8 @@ class _Measurement:
         self.pushed += numbers[: done.sent]
         if done.accepted < done.sent:
             self.results.problems.append(
-                f"{what}: {done.sent - done.accepted} of {done.sent} callbacks were refused or not answered"
+                f"{what}: {done.sent - done.accepted} of {done.sent} callbacks were refused or not answered: "
+                f"{dict(done.refused) or 'no answer'}"
             )
 
 

@@ -36,7 +36,7 @@ class Shown:
 
     last: dict[int, float]  # by id: when the last page was shown the call, by time.perf_counter; none that some page wasn't
     lost: int  # showings that are missing: calls times pages, at most
-    closed: int  # pages that the server has hung up on
+    closed: dict[str, int]  # pages that the server has hung up on, by close code
     card_bytes: int  # length of the last text that showed one call
 
 
@@ -54,7 +54,7 @@ class Wall:
         self._process.stdin.write(json.dumps(asked).encode() + b"\n")
         said = await self.listen(within + OPENED_WITHIN)
         last = {int(pk): at for pk, at in said["last"].items()}
-        return Shown(last, said["missing"], sum(said["closed"].values()), said["card bytes"])
+        return Shown(last, said["missing"], said["closed"], said["card bytes"])
 
     async def listen(self, within: float) -> dict[str, Any]:
         """Raises: CantMeasure where the process has come to an end, or says nothing."""

@@ -118,15 +118,16 @@ class _Clicking:
         found = _named(f"click, {run.name}", clicks)
         if wall:
             shown = await wall.shown(calls.values(), "rejected")
-            lost += len(calls) - len(shown.last) + shown.closed
+            lost += len(calls) - len(shown.last) + sum(shown.closed.values())
             answered = {calls[number]: rejects[0].answered_at for number, rejects in came.items() if rejects}
             answers = [at - since for pk, at in shown.last.items() if (since := answered.get(pk)) is not None]
             found |= _named(f"answer, {run.name}", answers) | {CARD_BYTES: shown.card_bytes}
         if lost or paced.refused:
             self.results.problems.append(
-                f"rejects, {run.name}: of {run.clicks} clicks {paced.refused} were refused, {lost} not sent once and shown"
+                f"rejects, {run.name}: of {run.clicks} clicks {lost} were not sent once and shown; refused: "
+                f"{dict(paced.refused) or 'none'}"
             )
-        return found | {"lost": figures["lost"] + lost + paced.refused}
+        return found | {"lost": figures["lost"] + lost + paced.refused.total()}
 
 
 def _named(of: str, seconds: Sequence[float]) -> Figures:

@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOME = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ringdesk-bench"  # what `install` brings here
 READY_WITHIN = 30.0  # seconds
 ENDED_WITHIN = 15.0  # seconds; the server lets requests under way end for 10
+STORED_WITHIN = 60.0  # seconds; what waits on disk for the database
 ASKED_EVERY = 0.01  # seconds
 
 # Made up for each run; nothing else ever knows them.
@@ -166,6 +167,14 @@ class Ringdesk:
     def calls(self) -> dict[int, str]:
         """Every call in the database: the vendor's id by Ringdesk's."""
         return dict(self.rows("SELECT id, voipid FROM calls_call"))
+
+    def wait_until_stored(self) -> None:
+        """Until nothing waits on disk for the database. Raises: CantMeasure where that takes too long."""
+        until = time.monotonic() + STORED_WITHIN
+        while self.metric("ringdesk_spooled_callbacks"):
+            if time.monotonic() > until:
+                raise CantMeasure(f"callbacks still wait on disk after {STORED_WITHIN:.0f} s")
+            time.sleep(0.1)
 
     def rows(self, query: str) -> list[Any]:
         """What the database answers, asked from outside."""

@@ -32,7 +32,7 @@ from .subjects import Subject, ringdesk_with_vendor
 from .vendor import Vendor
 
 PAGES = 500
-MINUTES = 10.0
+MINUTES, MINUTES_IN_ALL = 10.0, 5.0
 CALLS, CHATS, CLICKS = 10, 100, 5  # a second: in ten minutes 6,000 calls, half of them rejected, and 60,000 messages
 VENDOR_TAKES = 0.1  # seconds for an answer
 SAMPLED_EVERY = 10.0  # seconds
@@ -48,7 +48,7 @@ def measure(results: Results, options: Options) -> None:
         samples = uvloop.run(soak.run(max(4, round(minutes * 60 / SAMPLED_EVERY))))
     title = f"Soak: {soak.pages} pages, {CALLS} calls, {CHATS} chat messages and {CLICKS} rejects a second"
     results.tables.append(Table(title, COLUMNS, _rows(samples)))
-    other = options.other_than(PAGES)
+    other = options.other_than(PAGES) or (f"measured for {minutes:g} minutes only" if minutes < MINUTES_IN_ALL else "")
     Wanted.SOAK_MEMORY.judge(results, slope([sample["MiB"] for sample in samples], SAMPLED_EVERY / 60), other)
     Wanted.SOAK_FILES.judge(results, max(growth([s[name] for s in samples]) for name in ("descriptors", "threads")), other)
     Wanted.SOAK_LOST.judge(results, soak.lost, other)
@@ -120,7 +120,8 @@ class _Soak:
         busy = (self.subject.server.cpu() - cpu) / (time.perf_counter() - began)
         self.pushed += numbers
         self.clicked |= to_reject
-        self._lose(sum(paced.refused for paced in done), "requests were refused or not answered")
+        refused = sum((paced.refused for paced in done), Counter[int]())
+        self._lose(refused.total(), f"requests were refused or not answered: {dict(refused)}")
         pks = dict(zip(numbers, self.subject.pks(numbers), strict=True))
         times = await _times_of_calls(wall, pks, done[1]) | await self._times_of_answers(wall, to_reject)
         return times | self._held() | {"CPU %": 100 * busy}, dict(list(pks.items())[:: round(CALLS / CLICKS)])
@@ -154,7 +155,7 @@ class _Soak:
         self._lose(sum(stored[voipid(number)] != 1 for number in self.pushed), "calls were not stored once")
         shown = await wall.shown(self.subject.pks(self.pushed), within=SHOWN_WITHIN)
         self._lose(shown.lost, "showings of a call were lost")
-        self._lose(shown.closed, "pages were closed")
+        self._lose(sum(shown.closed.values()), f"pages were closed: {shown.closed}")
         came = self.vendor.rejects()
         self._lose(sum(len(came.get(voipid(number), [])) != 1 for number in self.clicked), "rejects were not sent once")
         [(accepted,)] = self.subject.installation.rows("SELECT COUNT(*) FROM calls_attempt WHERE result = 'accepted'")

@@ -53,6 +53,7 @@ def subject_of(installation: Ringdesk, server: Running, path: str) -> Subject:
     """Takes: an installation, the server that runs on it, and the path of its callback address."""
 
     def pks(numbers: Collection[int]) -> list[int]:
+        installation.wait_until_stored()
         known = {its_voipid: pk for pk, its_voipid in installation.calls().items()}
         return [known.get(voipid(number), 0) for number in numbers]  # no call has this id, so it will count as lost
 
