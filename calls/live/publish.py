@@ -24,23 +24,50 @@ class Change(TypedDict):
     boards: bool  # whether whole boards must be sent anew
 
 
-_loop: asyncio.AbstractEventLoop | None = None
-_sending: set[asyncio.Task[None]] = set()
+class _Outbox:
+    """What is to be sent by way of an event loop: one message at a time, and what comes meanwhile gathers for the next. So a
+    channel layer that is slow makes messages longer, and not more."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._calls: dict[int, None] = {}  # in the order in which they came
+        self._boards = False
+        self._sending: asyncio.Task[None] | None = None
+
+    def put(self, change: Change) -> None:
+        """For the loop's thread."""
+        self._calls |= dict.fromkeys(change["calls"])
+        self._boards |= change["boards"]
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.ensure_future(self._send_all())
+
+    async def finish(self) -> None:
+        await asyncio.sleep(0)  # what threads have handed over is taken up
+        if self._sending is not None:
+            await asyncio.wait([self._sending], timeout=SENT_WITHIN)
+
+    async def _send_all(self) -> None:
+        while self._calls or self._boards:
+            change: Change = {"type": "change", "calls": list(self._calls), "boards": self._boards}
+            self._calls, self._boards = {}, False
+            await _send(change)
+
+
+_outbox: _Outbox | None = None
 
 
 def bind(loop: asyncio.AbstractEventLoop) -> None:
     """Publish by way of this event loop from now on."""
-    global _loop
-    _loop = loop
+    global _outbox
+    _outbox = _Outbox(loop)
 
 
 async def finish() -> None:
     """Send what was published by way of the loop; from now on publish by way of none in particular."""
-    global _loop
-    _loop = None
-    await asyncio.sleep(0)  # what threads have handed over is taken up
-    if _sending:
-        await asyncio.wait(_sending, timeout=SENT_WITHIN)
+    global _outbox
+    outbox, _outbox = _outbox, None
+    if outbox is not None:
+        await outbox.finish()
 
 
 def calls_changed(pks: Sequence[int]) -> None:
@@ -58,16 +85,10 @@ def boards_changed() -> None:
 
 
 def _publish(change: Change) -> None:
-    if _loop is not None and _loop.is_running():
-        _loop.call_soon_threadsafe(_send_soon, change)
+    if _outbox is not None and _outbox.loop.is_running():
+        _outbox.loop.call_soon_threadsafe(_outbox.put, change)
     else:
         async_to_sync(_send)(change)
-
-
-def _send_soon(change: Change) -> None:
-    task = asyncio.ensure_future(_send(change))
-    _sending.add(task)  # the loop itself holds tasks only weakly
-    task.add_done_callback(_sending.discard)
 
 
 async def _send(change: Change) -> None:

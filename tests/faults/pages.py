@@ -21,6 +21,7 @@ OPENED_WITHIN = 60.0  # seconds
 OPENED_AT_ONCE = 20
 OPENED_AGAIN_AFTER = 0.2  # seconds
 
+DOUBTFUL = b"data-doubtful"
 _CARD = re.compile(rb'id="call-(\d+)"')
 
 
@@ -36,7 +37,7 @@ class Page:
     at_once: asyncio.Semaphore
     shown: dict[int, float] = field(default_factory=dict)  # by id of the call: when first, by time.perf_counter
     opened: int = 0  # how many times
-    heard: deque[float] = field(default_factory=lambda: deque(maxlen=1000))  # when it was sent something, lately
+    told_live: deque[float] = field(default_factory=lambda: deque(maxlen=1000))  # when it was told that it is, lately
     has_board: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def keep_open(self) -> None:
@@ -60,7 +61,8 @@ class Page:
         while True:
             text = await connection.recv(decode=False)
             now = time.perf_counter()
-            self.heard.append(now)
+            if DOUBTFUL not in text:
+                self.told_live.append(now)
             for pk in calls_in(text):
                 self.shown.setdefault(pk, now)
             if not self.has_board.is_set():
@@ -78,6 +80,16 @@ class Wall:
         """How many showings of these calls are missing: calls times pages, at most."""
         return sum(len(set(pks) - page.shown.keys()) for page in self.pages)
 
+    async def are_live(self, since: float, within: float) -> float:
+        """Until every page was told that it is, after this moment. Returns: how many seconds after it.
+
+        Raises: AssertionError.
+        """
+        while not all(page.told_live and page.told_live[-1] > since for page in self.pages):
+            assert time.perf_counter() < since + within, "not every page is live again"
+            await asyncio.sleep(0.05)
+        return max(next(at for at in page.told_live if at > since) for page in self.pages) - since
+
     async def show(self, pks: Collection[int], within: float) -> None:
         """Until every page was shown every one of these calls. Raises: AssertionError where that takes longer."""
         give_up_at = time.perf_counter() + within
@@ -85,9 +97,10 @@ class Wall:
             assert time.perf_counter() < give_up_at, f"{missing} of {len(pks)} × {len(self.pages)} showings are missing"
             await asyncio.sleep(0.1)
 
-    def heard_between(self, begin: float, end: float) -> int:
-        """How many texts pages were sent then. One that is sent nothing for 4.5 s says that it may be stale."""
-        return sum(begin < at < end for page in self.pages for at in page.heard)
+    def told_live(self, begin: float, end: float) -> int:
+        """How often pages were told then that they are live. One that is told nothing for 4.5 s says itself that it may be
+        stale."""
+        return sum(begin < at < end for page in self.pages for at in page.told_live)
 
     def shown_by(self, pks: Collection[int]) -> float:
         """When the last page was shown the last of them, by time.perf_counter."""

