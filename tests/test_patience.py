@@ -90,7 +90,7 @@ def test_a_server_and_its_database_give_up_in_time_and_commands_never(postgresql
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
         env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), "DATABASE_URL": postgresql.url("postgres")},
     )  # fmt: skip
-    assert done.stdout.splitlines() == ["0 0 None", "4s 25s 20.0", "0 0 None", "4s 25s 20.0"], done.stderr
+    assert done.stdout.splitlines() == ["5s 0 None", "5s 25s 20.0", "0 0 None", "5s 25s 20.0"], done.stderr
 
 
 @pytest.fixture
