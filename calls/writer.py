@@ -24,6 +24,7 @@ from .receive import Batch, Receipt, Reception
 logger = logging.getLogger(__name__)
 
 LARGEST_GROUP = 500  # batches
+DEADLOCK = "40P01"  # PostgreSQL's code for it
 
 
 class _Entry:
@@ -48,6 +49,11 @@ _Item: TypeAlias = list[_Entry] | _Job | None  # None: the end
 def is_away(error: BaseException) -> bool:
     """Whether an error says that the database can't take anything now (locked, full, gone), and not that a batch is bad."""
     return isinstance(error, DatabaseError) and not isinstance(error, (IntegrityError, DataError))
+
+
+def was_in_anothers_way(error: BaseException) -> bool:
+    """Whether two transactions waited for each other, and PostgreSQL ended this one: the other one is through by now."""
+    return getattr(error.__cause__, "sqlstate", None) == DEADLOCK
 
 
 class Writer:
@@ -116,6 +122,8 @@ class Writer:
 
     def _store(self, group: list[_Entry]) -> None:
         error = self._stored_or_why_not(group)
+        if error and was_in_anothers_way(error):
+            error = self._stored_or_why_not(group)
         if error and is_away(error):
             self._give_up(group, error)
         elif error:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, OperationalError, connection
+from psycopg.errors import DeadlockDetected
 
 from calls import writer as writer_module
 from calls.models import Account, Call, UnreadBody
@@ -198,6 +199,22 @@ def test_the_next_call_arrives_once_the_database_is_free_again() -> None:
 
     asyncio.run(run())
     assert Call.objects.get().voipid == "2"
+
+
+def test_a_group_that_postgresql_ended_so_that_another_can_go_on_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app()
+    take_in, tries = Reception.take_in, []
+
+    def in_anothers_way_at_first(self: Reception, batches: Any) -> list[Receipt]:
+        tries.append(len(batches))
+        if len(tries) == 1:
+            raise OperationalError from DeadlockDetected()
+        return take_in(self, batches)
+
+    monkeypatch.setattr(Reception, "take_in", in_anothers_way_at_first)
+    outcomes = write(batch(app.pk, "1"), batch(app.pk, "2"))
+    assert [type(outcome) for outcome in outcomes] == [Receipt, Receipt]
+    assert tries == [2, 2]
 
 
 def test_a_short_lock_is_waited_for() -> None:
