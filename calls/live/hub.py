@@ -43,6 +43,7 @@ BOARDS_RENEWED_EVERY = 5.0  # seconds; those that can't show everything
 RIGHTS_CHECKED_EVERY = 1.0  # seconds
 CALLS_COMPARED_EVERY = 1.5  # seconds
 TRUSTED_FOR = 6.0  # seconds after rights and calls were last compared
+SUBSCRIBED_WITHIN = 5.0  # seconds
 SUBSCRIPTION_RENEWED_EVERY = 60.0  # seconds; channel layers let subscriptions expire after a day
 SILENCE_ALLOWED = 20.0  # seconds, of pages that have spoken
 CANCELLED_AGAIN_AFTER = 2.0  # seconds
@@ -123,10 +124,11 @@ class Hub:
         """Take changes from the channel layer, and what other hubs and this one itself report."""
         layer = get_channel_layer()
         assert layer is not None
-        if self._listen.__name__ in self._failing:
-            await layer.flush()  # of this process only: a connection that hangs would go on hanging
-        channel = await layer.new_channel("hub")
-        await layer.group_add(publish.GROUP, channel)
+        async with asyncio.timeout(SUBSCRIBED_WITHIN):
+            if self._listen.__name__ in self._failing:
+                await layer.flush()  # of this process only: a connection that hangs would go on hanging
+            channel = await layer.new_channel("hub")
+            await layer.group_add(publish.GROUP, channel)
         self._works(self._listen)
         # What was published before the subscription stood is in the database.
         self._send_whole_boards()
