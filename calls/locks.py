@@ -91,6 +91,11 @@ def another_key_is_in_use() -> bool:
         return cursor.fetchone() is not None
 
 
+def number_of(name: str) -> int:
+    """Of PostgreSQL's advisory lock that has this name here."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), signed=True)
+
+
 class _FileLock:
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -117,7 +122,7 @@ class _AdvisoryLock:
     """Held by a connection of its own, outside of any transaction: it may be held for long, and while others are asked."""
 
     def __init__(self, name: str) -> None:
-        self._key = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), signed=True)
+        self._number = number_of(name)
         self._connection: BaseDatabaseWrapper | None = None
         self._held = False
 
@@ -129,7 +134,7 @@ class _AdvisoryLock:
                 if self._held:
                     cursor.execute("SELECT 1")  # the lock is gone with the connection, and else it is there
                 else:
-                    cursor.execute(TAKE, [self._key])
+                    cursor.execute(TAKE, [self._number])
                     self._held = cursor.fetchone()[0]
         except BaseException:
             self.release()

@@ -40,6 +40,7 @@ class Workers(Multiprocess):
         for place, process in enumerate(self.processes):
             if self.should_exit.is_set():
                 return
+            process.child_conn.close()  # only its own copy is left, so that its death is seen while it is asked
             if not process.is_alive(self.config.timeout_worker_healthcheck):
                 self._replace(place, process)
         self._forget_the_gone()
