@@ -145,15 +145,17 @@ def test_an_outage_costs_no_callback_and_no_order_and_heals_by_itself(
             assert max(answer.seconds for answer in traffic.answers) < STALL
             assert waiting > lasts * CALLS / 2
             answer = await refused
-            assert answer.status_code in {500, 503} or "Nothing was sent" in answer.text
+            rejected = 'data-status="rejected"' in answer.text
+            assert len(scene.desk.vendor.rejects) == rejected
+            if fault is not out_of_connections:  # one may have come free for the click, or for half of it
+                assert answer.status_code in {500, 503} or "Nothing was sent" in answer.text
             assert answer.elapsed.total_seconds() < CLICK_WITHIN
             await asyncio.to_thread(scene.all_stored, traffic.pushed, STORED_WITHIN)
             pks = await asyncio.to_thread(scene.pks, traffic.pushed)
             assert len(pks) == (n := len(traffic.pushed))
             await wall.show(pks, STORED_WITHIN)
             assert traffic.overtaken(scene.voipids(pks)) == []
-            assert scene.desk.vendor.rejects == []
-            await asyncio.to_thread(scene.reject_some, pks)
+            await asyncio.to_thread(scene.reject_some, pks[1:])
             say(
                 f"{lasts} s, {waiting:.0f} in the spool; {spread(traffic.answers)}; those that waited all shown "
                 f"{wall.shown_by(pks[:early]) - ended:.1f} s afterwards; a click answered {answer.status_code} after "
