@@ -15,11 +15,12 @@ run: $(VENV)/ready
 demo: $(VENV)/ready
 	@DATABASE_URL= REDIS_URL= DATA_DIR=$(DATA_DIR)/demo exec $(BIN)/python manage.py demo
 
-# Browsers and faults have the machine to themselves: they load it, and what they wait for is a matter of time.
+# Browsers, faults and clusters have the machine to themselves: they load it, and what they wait for is a matter of time.
 test: $(VENV)/ready-for-tests lint
 	@$(BIN)/python -m tests.browser.install
-	$(BIN)/python -m pytest --ignore tests/browser --ignore tests/faults --numprocesses auto
-	$(BIN)/python -m pytest tests/browser tests/faults
+	@$(BIN)/python -m tests.cluster.nginx
+	$(BIN)/python -m pytest --ignore tests/browser --ignore tests/faults --ignore tests/cluster --numprocesses auto
+	$(BIN)/python -m pytest tests/browser tests/faults tests/cluster
 
 # What `make test` does shortly, as long as it lasts in earnest; each scenario says what it measured.
 faults: $(VENV)/ready-for-tests

@@ -37,7 +37,7 @@ class Server:
     folder: Path
     port: int
     environment: dict[str, str]
-    process: subprocess.Popen[str] = field(init=False)
+    process: subprocess.Popen[str] = field(init=False, repr=False)
     _manager: subprocess.Popen[str] | None = None
 
     @property

@@ -63,7 +63,7 @@ class Line:
         head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
         self._writer.write(head.encode() + body)
         answer = await self._reader.readuntil(b"\r\n\r\n")
-        _, _, length = answer.partition(b"content-length: ")  # uvicorn writes names in small letters
+        _, _, length = answer.lower().partition(b"content-length: ")
         await self._reader.readexactly(int(length.partition(b"\r\n")[0]))
         return int(answer[9:12])
 
