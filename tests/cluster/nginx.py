@@ -15,11 +15,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.server import ROOT
 from tests.waiting import eventually
 
 FOLDER = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ringdesk-tests" / "nginx"
-DOCUMENT = ROOT / "docs" / "cluster.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "cluster.md"
 
 MAIN = """
 daemon off;
