@@ -34,6 +34,7 @@ from .vendor import Vendor
 PAGES = 500
 MINUTES, MINUTES_IN_ALL = 10.0, 5.0
 CALLS, CHATS, CLICKS = 10, 100, 5  # a second: in ten minutes 6,000 calls, half of them rejected, and 60,000 messages
+RING_SECONDS = 60  # as it is unless it is set: calls that nobody rejects are missed
 VENDOR_TAKES = 0.1  # seconds for an answer
 SAMPLED_EVERY = 10.0  # seconds
 SHOWN_WITHIN = 10.0  # seconds
@@ -42,7 +43,7 @@ COLUMNS = ("p99 ms", "answer p99 ms", "MiB", "descriptors", "threads", "spooled"
 
 def measure(results: Results, options: Options) -> None:
     minutes = options.minutes or MINUTES
-    with TemporaryDirectory(prefix="ringdesk-bench-") as folder, ringdesk_with_vendor(Path(folder)) as subject:
+    with TemporaryDirectory(prefix="ringdesk-bench-") as folder, ringdesk_with_vendor(Path(folder), RING_SECONDS) as subject:
         assert subject.vendor
         soak = _Soak(results, subject, subject.vendor, options.pages or PAGES)
         samples = uvloop.run(soak.run(max(4, round(minutes * 60 / SAMPLED_EVERY))))

@@ -41,11 +41,11 @@ def ringdesk(folder: Path) -> Iterator[Subject]:
 
 
 @contextmanager
-def ringdesk_with_vendor(folder: Path) -> Iterator[Subject]:
-    """The same, and a vendor who takes rejects. No call ends by itself."""
+def ringdesk_with_vendor(folder: Path, ring_seconds: int = RING_SECONDS) -> Iterator[Subject]:
+    """The same, and a vendor who takes rejects. No call ends by itself, unless it rings for less."""
     installation = Ringdesk(folder)
     with vendor.running(folder) as its_vendor, installation.running() as server:
-        path = installation.set_up(its_vendor.url, RING_SECONDS)
+        path = installation.set_up(its_vendor.url, ring_seconds)
         yield replace(subject_of(installation, server, path), vendor=its_vendor)
 
 
