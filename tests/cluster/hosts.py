@@ -14,7 +14,8 @@ from pathlib import Path
 import psycopg
 import requests
 
-from tests.server import READY_WITHIN, ROOT, Server
+from tests.installation import ROOT
+from tests.server import READY_WITHIN, Server
 from tests.waiting import eventually
 
 from .engines import Postgres, Redis

@@ -17,8 +17,9 @@ from tests.desk import Desk
 from tests.factory import PASSWORD
 from tests.faults.clicks import click, session_key_of
 from tests.faults.pages import calls_in
+from tests.installation import ROOT
 from tests.live.sockets import card, next_with, socket_of
-from tests.server import ROOT, Server
+from tests.server import Server
 from tests.threads import at_once
 from tests.waiting import eventually
 

@@ -17,8 +17,8 @@ from websockets.sync.client import ClientConnection
 from calls.vendor.sandbox import call_notice
 from tests.desk import Desk
 from tests.faults.pages import calls_in
+from tests.installation import ROOT
 from tests.live.sockets import next_with, socket_of
-from tests.server import ROOT
 from tests.waiting import eventually
 
 from .conftest import Cluster
