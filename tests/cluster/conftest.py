@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.history import data_folder
 from calls.vendor.sandbox import Sandbox
 from tests.desk import Desk
 from tests.server import free_port
@@ -87,19 +88,12 @@ def _made(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def two_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster_of(_open_to_all(tmp_path_factory.mktemp("two-hosts")), hosts=2, workers=1) as cluster:
+def two_hosts() -> Iterator[Cluster]:
+    with data_folder() as folder, cluster_of(folder, hosts=2, workers=1) as cluster:
         yield cluster
 
 
 @pytest.fixture(scope="session")
-def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster_of(_open_to_all(tmp_path_factory.mktemp("two-processes")), hosts=1, workers=2) as cluster:
+def two_processes() -> Iterator[Cluster]:
+    with data_folder() as folder, cluster_of(folder, hosts=1, workers=2) as cluster:
         yield cluster
-
-
-def _open_to_all(folder: Path) -> Path:
-    """PostgreSQL runs as somebody else where we are root, and has to get at its folder."""
-    for each in (folder, folder.parent, folder.parent.parent):
-        each.chmod(each.stat().st_mode | 0o011)
-    return folder
