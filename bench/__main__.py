@@ -39,6 +39,7 @@ def main() -> int:
     if arguments.what is None:
         parser.print_help()
         return 0
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # ends what was started, as Ctrl-C does
     try:
         return _install(arguments) if arguments.what == "install" else _measure(arguments)

@@ -50,7 +50,7 @@ class Wanted(Enum):
     ANSWER_NCHAN = ("rejects", "vendor's answer to the last of 500 pages: p99", at_most(2, "times nchan's"))
     STUCK = ("stuck", "200 rejects stuck at the vendor: ingest's p99", at_most(1.5, "times its quiet p99"))
     MEMORY = ("memory", "memory, 500 pages open", at_most(150, "MiB"))
-    SOAK_MEMORY = ("soak", "memory, over the second half of the soak", at_most(0.5, "MiB more a minute"))
+    SOAK_MEMORY = ("soak", "memory, over the second half of the soak", at_most(1, "MiB more a minute"))
     SOAK_FILES = ("soak", "descriptors and threads, over the soak", at_most(10, "more"))
     SOAK_LOST = ("soak", "an hour's load: lost", at_most(0, "calls, showings or rejects"))
     START = ("start", "start: ready", at_most(2, "s"))
