@@ -16,7 +16,7 @@ from ..language import language_of
 from ..models import Person
 from ..models.person import Sight
 from . import receipts
-from .frames import WRITE_FRAME
+from .frames import WIRE
 from .hub import hub
 from .render import Audience
 from .sockets import SIGNED_OUT, Socket, name_of_screen
@@ -56,8 +56,10 @@ class BoardConsumer(AsyncWebsocketConsumer):
             password=person.password,
             audience=Audience(await self._sight_of(person), language_of(self.scope["cookies"])),
             screen=name_of_screen(screen_in(self.scope["query_string"])),
-            write_frame=self.scope.get("extensions", {}).get(WRITE_FRAME),
+            wire=self.scope.get("extensions", {}).get(WIRE),
         )
+        if self.socket.wire:
+            self.socket.wire.hear = self._hear
         hub.join(self.socket)
         self.forwarding = asyncio.create_task(self._forward(self.socket))
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 from django.db import close_old_connections, transaction
@@ -28,6 +31,7 @@ LONGEST_AGO = 24 * 60 * 60 * 1000  # ms
 LARGEST_ID = 2**63 - 1
 MOST_NOTES = 200_000  # that wait to be stored
 STORED_EVERY = 1.0  # seconds
+SCREENS_KEPT = 1000  # that have no call, before they are forgotten
 # How long after its ring window a call is still confirmed: a page may have been cut off when it showed it.
 LATEST = timedelta(seconds=30)
 
@@ -40,8 +44,7 @@ class Shown(NamedTuple):
     sound: bool
 
 
-@dataclass
-class Note:
+class Note(NamedTuple):
     """One screen's receipt for one call, on its way to the database."""
 
     sight: Sight
@@ -51,12 +54,13 @@ class Note:
     counted: bool = False  # as a screen already, so that only its sound is new
 
 
-@dataclass
+@dataclass(slots=True)
 class Counted:
-    """The screens that a call has been counted on, until it can't be confirmed any more."""
+    """The screens that a call has been counted on, until it can't be confirmed any more: a bit for each, by its number."""
 
     until: datetime
-    screens: dict[str, bool] = field(default_factory=dict)  # by name: whether with sound
+    screens: int = 0
+    with_sound: int = 0
 
 
 Key = tuple[int, str]  # call and screen
@@ -89,6 +93,7 @@ class Receipts:
     def __init__(self) -> None:
         self._notes: dict[Key, Note] = {}
         self._counted: dict[int, Counted] = {}
+        self._numbers = Numbers()
 
     def take(self, screen: str, sight: Sight, shown: Iterable[Shown]) -> None:
         """Note what somebody who sees this was shown on this screen. What they may see is checked when it is stored."""
@@ -107,14 +112,13 @@ class Receipts:
 
     def _add(self, key: Key, note: Note) -> None:
         if (known := self._notes.get(key)) is not None:
-            known.shown_at = min(known.shown_at, note.shown_at)
-            known.sound |= note.sound
+            self._notes[key] = known._replace(shown_at=min(known.shown_at, note.shown_at), sound=known.sound or note.sound)
         elif len(self._notes) < MOST_NOTES:
             self._notes[key] = note
 
     async def _try_to_store(self, thread: ThreadPoolExecutor) -> None:
         taken, self._notes = self._notes, {}
-        notes = {key: note for key, note in taken.items() if self._is_new(key, note)}
+        notes = {key: note for key, told in taken.items() if (note := self._if_new(key, told))}
         if not notes:
             return
         try:
@@ -126,18 +130,45 @@ class Receipts:
         else:
             self._count(notes, stored)
 
-    def _is_new(self, key: Key, note: Note) -> bool:
+    def _if_new(self, key: Key, note: Note) -> Note | None:
         call, screen = key
-        with_sound = self._counted[call].screens.get(screen) if call in self._counted else None
-        note.counted = with_sound is not None
-        return with_sound is None or (note.sound and not with_sound)
+        counted = self._counted.get(call)
+        bit = self._numbers.bit(screen)
+        if counted is None or not counted.screens & bit:
+            return note
+        return note._replace(counted=True) if note.sound and not counted.with_sound & bit else None
 
     def _count(self, notes: Mapping[Key, Note], stored: Mapping[Key, datetime]) -> None:
-        for (call, screen), rings_until in stored.items():
-            counted = self._counted.setdefault(call, Counted(rings_until + LATEST))
-            counted.screens[screen] = notes[call, screen].sound
+        for key, rings_until in stored.items():
+            call, screen = key
+            if (counted := self._counted.get(call)) is None:
+                counted = self._counted[call] = Counted(rings_until + LATEST)
+            bit = self._numbers.bit(screen)
+            counted.screens |= bit
+            if notes[key].sound:
+                counted.with_sound |= bit
         now = timezone.now()
         self._counted = {call: counted for call, counted in self._counted.items() if counted.until > now}
+        self._numbers.keep(reduce(or_, (counted.screens for counted in self._counted.values()), 0))
+
+
+class Numbers:
+    """A number for each screen that has been counted of late: calls remember screens, which may be very many, by bits."""
+
+    def __init__(self) -> None:
+        self._bits: dict[str, int] = {}
+        self._free: list[int] = []
+
+    def bit(self, screen: str) -> int:
+        if (bit := self._bits.get(screen)) is None:
+            bit = self._bits[screen] = self._free.pop() if self._free else 1 << len(self._bits)
+        return bit
+
+    def keep(self, bits: int) -> None:
+        """Forget the other ones, once there are many: whoever comes next gets their numbers."""
+        if len(self._bits) > 2 * bits.bit_count() + SCREENS_KEPT:
+            self._free += [bit for bit in self._bits.values() if not bit & bits]
+            self._bits = {screen: bit for screen, bit in self._bits.items() if bit & bits}
 
 
 @patience.within(patience.HURRIED)
@@ -153,24 +184,27 @@ def store(notes: Mapping[Key, Note]) -> dict[Key, datetime]:
     take them.
     """
     now = timezone.now()
-    calls = Call.objects.select_related("account").in_bulk({call for call, _screen in notes})
-    counting = {key: note for key, note in notes.items() if key[0] in calls and _counts(note, calls[key[0]])}
-    by_call: dict[int, list[Note]] = {}
-    for (pk, _screen), note in counting.items():
-        by_call.setdefault(pk, []).append(note)
+    by_call: defaultdict[int, dict[Key, Note]] = defaultdict(dict)
+    for key, note in notes.items():
+        by_call[key[0]][key] = note
+    calls = Call.objects.select_related("account").in_bulk(by_call)
+    counting = {pk: some for pk, call in calls.items() if (some := _counting(by_call[pk], call))}
     with transaction.atomic():
-        for pk, of_this_call in by_call.items():
+        for pk, of_this_call in counting.items():
             Call.objects.confirm_shown(
                 pk,
-                min(now, max(calls[pk].received_at, min(note.shown_at for note in of_this_call))),
-                screens=sum(not note.counted for note in of_this_call),
-                with_sound=sum(note.sound for note in of_this_call),
+                min(now, max(calls[pk].received_at, min(note.shown_at for note in of_this_call.values()))),
+                screens=sum(not note.counted for note in of_this_call.values()),
+                with_sound=sum(note.sound for note in of_this_call.values()),
             )
-    return {key: calls[key[0]].rings_until for key in counting}
+    return {key: calls[pk].rings_until for pk, of_this_call in counting.items() for key in of_this_call}
 
 
-def _counts(note: Note, call: Call) -> bool:
-    """Whether the note's person sees the call, and it was shown while it rang. A call may well have been over when the page
-    told it, and longer when the database takes it."""
+def _counting(notes: Mapping[Key, Note], call: Call) -> dict[Key, Note]:
+    """Those whose person sees the call, and on whose screen it was while it rang. A call may well have been over when the
+    page told it, and longer when the database takes it."""
     last = call.rings_until if call.ended_at is None else min(call.rings_until, call.ended_at)
-    return call.account.team_id in note.sight and note.shown_at <= last and note.heard_at <= call.rings_until + LATEST
+    latest, team = call.rings_until + LATEST, call.account.team_id
+    return {
+        key: note for key, note in notes.items() if note.shown_at <= last and note.heard_at <= latest and team in note.sight
+    }

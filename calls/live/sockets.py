@@ -7,7 +7,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 
-from .frames import Text, WriteFrame
+from .frames import Text, Wire
 from .render import Audience
 
 LONGEST_QUEUE = 256  # texts
@@ -35,7 +35,7 @@ class Socket:
     audience: Audience
     screen: str = field(default_factory=lambda: name_of_screen(""))
     heard_at: float | None = None  # by the event loop's clock; None: it never spoke, as clients that aren't pages of ours
-    write_frame: WriteFrame | None = None
+    wire: Wire | None = None
     queue: asyncio.Queue[str | int] = field(default_factory=lambda: asyncio.Queue(LONGEST_QUEUE))
     forwarding: bool = False  # whether something from the queue is being sent
     closing: bool = False
@@ -46,7 +46,7 @@ class Socket:
         if self.closing:
             return
         nothing_before = self.queue.empty() and not self.forwarding
-        if nothing_before and self.write_frame and self.write_frame(text.frame):
+        if nothing_before and self.wire and self.wire.write_frame(text.frame):
             return
         try:
             self.queue.put_nowait(text)

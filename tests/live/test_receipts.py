@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from calls.live import receipts
-from calls.live.receipts import LATEST, LONGEST_AGO, LONGEST_MESSAGE, Note, Receipts, Shown, read, store
+from calls.live.receipts import LATEST, LONGEST_AGO, LONGEST_MESSAGE, Note, Numbers, Receipts, Shown, read, store
 from calls.models import Call
 from calls.models.person import Sight
 from tests.databases import locked_database
@@ -238,6 +238,17 @@ async def test_notes_that_can_not_be_stored_are_bounded(monkeypatch: pytest.Monk
     taking = Receipts()
     taking.take("one", ALL, [Shown(pk, 5, False) for pk in range(1, 20)])
     assert len(taking._notes) == 10
+
+
+def test_a_number_of_a_screen_is_given_to_another_one_only_once_no_call_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receipts, "SCREENS_KEPT", 1)
+    numbers = Numbers()
+    before = {screen: numbers.bit(screen) for screen in "abcdef"}
+    numbers.keep(before["a"] | before["d"])
+    after = {screen: numbers.bit(screen) for screen in "aghijkd"}
+    assert (after["a"], after["d"]) == (before["a"], before["d"])
+    assert len(set(after.values())) == len(after)
+    assert set(before.values()) < set(after.values())
 
 
 # On the real server
