@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 DATA_DIR ?= var
 export DATA_DIR
 
+TESTS_TOGETHER := $(BIN)/python -m pytest -m "not alone" --numprocesses auto --dist worksteal
+TESTS_ALONE := $(BIN)/python -m pytest -m alone
+
 .PHONY: run demo test faults lint clean
 
 run: $(VENV)/ready
@@ -15,16 +18,20 @@ run: $(VENV)/ready
 demo: $(VENV)/ready
 	@DATABASE_URL= REDIS_URL= DATA_DIR=$(DATA_DIR)/demo exec $(BIN)/python manage.py demo
 
-# Browsers, faults and clusters have the machine to themselves: they load it, and what they wait for is a matter of time.
+# Everything on SQLite, with messages passed on in memory; then on PostgreSQL with Redis, which are started for it. What loads
+# the machine, or measures it, comes by itself.
 test: $(VENV)/ready-for-tests lint
 	@$(BIN)/python -m tests.browser.install
 	@$(BIN)/python -m tests.cluster.nginx
-	$(BIN)/python -m pytest --ignore tests/browser --ignore tests/faults --ignore tests/cluster --numprocesses auto
-	$(BIN)/python -m pytest tests/browser tests/faults tests/cluster
+	DATABASE_URL= REDIS_URL= $(TESTS_TOGETHER)
+	DATABASE_URL= REDIS_URL= $(TESTS_ALONE)
+	$(BIN)/python -m tests.engines $(TESTS_TOGETHER)
+	$(BIN)/python -m tests.engines $(TESTS_ALONE)
 
 # What `make test` does shortly, as long as it lasts in earnest; each scenario says what it measured.
 faults: $(VENV)/ready-for-tests
-	$(BIN)/python -m pytest tests/faults --full -s
+	DATABASE_URL= REDIS_URL= $(BIN)/python -m pytest tests/faults --full -s
+	$(BIN)/python -m tests.engines $(BIN)/python -m pytest tests/faults --full -s
 
 lint: $(VENV)/ready-for-tests
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.core.cache import cache
+from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from pytest_django import Settings
@@ -43,6 +45,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (not_run if left_out.intersection(mark.name for mark in item.iter_markers()) else run).append(item)
     config.hook.pytest_deselected(items=not_run)
     items[:] = run
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """More than cores, since many tests wait for what comes by itself."""
+    return 2 * len(os.sched_getaffinity(0))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tables_are_emptied_row_by_row() -> None:
+    """After each test that commits. PostgreSQL's TRUNCATE would make the files of each table and index anew."""
+    if not settings.ON_SQLITE:
+        name = connection.ops.quote_name
+        connection.ops.sql_flush = lambda style, tables, **_: [f"DELETE FROM {name(table)}" for table in tables]  # type: ignore[method-assign]  # noqa: S608
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -21,6 +21,7 @@ class Desk:
 
     server: Server
     vendor: Sandbox
+    ring_seconds: int = 60
     number: int = field(default_factory=lambda: next(_numbers))
 
     def __post_init__(self) -> None:
@@ -32,6 +33,7 @@ class Desk:
         self.server.manage(
             "vendor_app", self.app, "--app-id", self.vendor.app_id, "--app-secret", self.vendor.app_secret,
             "--aes-key", AES_KEY, "--base-url", self.vendor.url, "--callback-secret", self.secret,
+            "--ring-seconds", str(self.ring_seconds),
         )  # fmt: skip
 
     def person(self, *options: str) -> str:

@@ -20,6 +20,8 @@ from bench.report import SIDES, Results, Row, as_json, as_markdown, as_text
 
 from .installation import ROOT
 
+pytestmark = pytest.mark.engineless  # it has its own
+
 DOCUMENTED = re.compile(r"^\| (\w+) \| (.+) \| (at (?:least|most) .+) \|$", re.MULTILINE)
 
 # Times what the bare reference takes of the processor: 1.8 times what was measured

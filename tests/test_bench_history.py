@@ -8,6 +8,8 @@ import pytest
 from bench import history, postgres
 from bench.report import Results, as_json, as_text
 
+pytestmark = pytest.mark.engineless  # it has its own
+
 CALLS = 300
 CASES = {"first page", "page 1,000", "account", "search: rare name", "agent: kind", "call page, who calls most"}
 

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from calls import days
 
+pytestmark = pytest.mark.engineless
+
 ZONES = [
     "Asia/Shanghai",
     "America/New_York",

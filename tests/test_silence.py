@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from calls.silence import DAYS_COMPARED, FEWEST_DAYS, QUIET_IN, SHORTEST, Silence, silence
 
+pytestmark = pytest.mark.engineless
+
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 LENGTH = timedelta(minutes=5)
 TODAY = date(2026, 11, 20)  # a Friday

@@ -15,6 +15,8 @@ from calls.spool import RESERVED, Spool
 
 from .diskfull import room_for
 
+pytestmark = pytest.mark.engineless
+
 T = TypeVar("T")
 
 MIB = 1024 * 1024

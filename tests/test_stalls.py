@@ -7,7 +7,11 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import pytest
+
 from calls.stalls import HELD_UP, TICK, Stalls
+
+pytestmark = pytest.mark.engineless
 
 HELD = 0.3  # seconds
 

@@ -28,8 +28,13 @@ ARGUMENTS = [
 expect.set_options(timeout=10_000)
 
 
-# One for each test, since Playwright's event loop would look like a running one to every other test.
-@pytest.fixture
+@pytest.fixture(autouse=True)
+def empty_channel_layer() -> None:
+    """It would need an event loop, and Playwright's is a running one."""
+
+
+# One for a module, and no longer: to every other test Playwright's event loop would look like a running one as well.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)

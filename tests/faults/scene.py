@@ -30,10 +30,8 @@ class Scene:
 
     @classmethod
     def at(cls, server: Server, vendor: Sandbox) -> Scene:
-        desk = Desk(server, vendor)
+        desk = Desk(server, vendor, RING_SECONDS)
         [agent] = desk.staffed(1)
-        server.manage("vendor_app", desk.app, "--ring-seconds", str(RING_SECONDS))
-        desk.wait_for_ring_seconds(RING_SECONDS)
         return cls(desk, agent)
 
     @property

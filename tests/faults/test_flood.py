@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
 from .load import percentile, spread, traffic_to
 from .pages import open_pages
 from .scene import Scene
+
+pytestmark = pytest.mark.alone
 
 CALLS, CHATS = 20, 500  # a second
 PAGES = 10

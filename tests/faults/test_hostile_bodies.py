@@ -58,6 +58,7 @@ def opened(body: bytes) -> Opened:
     return SENDER.open(body, datetime.now(UTC))
 
 
+@pytest.mark.engineless
 @given(st.binary(max_size=600))
 @settings(LENIENT, max_examples=400)
 def test_any_bytes_are_read_or_kept_whole(body: bytes) -> None:
@@ -65,6 +66,7 @@ def test_any_bytes_are_read_or_kept_whole(body: bytes) -> None:
     assert found.batch.unread == body or found.types or not body
 
 
+@pytest.mark.engineless
 @given(anything)
 @settings(LENIENT, max_examples=400)
 def test_any_json_is_read_or_kept(value: Any) -> None:
@@ -73,6 +75,7 @@ def test_any_json_is_read_or_kept(value: Any) -> None:
     assert found.batch.unread in {body, b""} or json.loads(found.batch.unread)
 
 
+@pytest.mark.engineless
 @given(st.dictionaries(names, anything, max_size=6), st.lists(st.dictionaries(names, anything, max_size=6), max_size=3))
 @settings(LENIENT, max_examples=400)
 def test_odd_notices_cost_no_good_one_between_them(notice: dict[str, Any], data: list[dict[str, Any]]) -> None:
@@ -82,6 +85,7 @@ def test_odd_notices_cost_no_good_one_between_them(notice: dict[str, Any], data:
     assert "a good call" in [call.voipid for call in found.batch.calls]
 
 
+@pytest.mark.engineless
 @given(st.binary(max_size=64), st.integers(0, 600))
 @settings(LENIENT, max_examples=200)
 def test_a_damaged_callback_is_read_or_kept_whole(damage: bytes, at: int) -> None:
@@ -91,6 +95,7 @@ def test_a_damaged_callback_is_read_or_kept_whole(damage: bytes, at: int) -> Non
     assert found.batch.unread == body or [call.voipid for call in found.batch.calls] == ["5"] or found.types
 
 
+@pytest.mark.alone
 def test_hostile_bodies_are_answered_and_kept_within_bounds_and_every_good_call_arrives(
     scene: Scene, full: bool, say: Callable[[str], None]
 ) -> None:

@@ -12,6 +12,8 @@ from .load import Traffic, spread, traffic_to
 from .pages import open_pages
 from .scene import Scene
 
+pytestmark = pytest.mark.alone
+
 LINES = 16
 CALL_EVERY = 3  # callbacks; a board shows at most 1,000 calls
 STORED_WITHIN = 20.0  # seconds

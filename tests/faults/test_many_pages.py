@@ -9,9 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from .load import percentile, spread, traffic_to
 from .pages import cookie_of, open_pages
 from .scene import Scene
+
+pytestmark = pytest.mark.alone
 
 CALLS = 200
 LINES = 16

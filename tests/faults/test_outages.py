@@ -16,6 +16,8 @@ from .load import spread, traffic_to
 from .pages import open_pages
 from .scene import Scene
 
+pytestmark = pytest.mark.alone
+
 CALLS, CHATS = 20, 30  # a second
 STALL = 1.0  # seconds: the vendor hangs up
 STORED_WITHIN = 20.0  # seconds

@@ -6,9 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import pytest
+
 from .load import spread, traffic_to
 from .pages import open_pages
 from .scene import Scene
+
+pytestmark = pytest.mark.alone
 
 CALLS, CHATS = 20, 30  # a second
 LASTS = 4  # seconds from one restart to the next

@@ -11,8 +11,12 @@ from dataclasses import dataclass, field
 import pytest
 import requests
 
+import pytest
+
 from tests.desk import Desk
 from tests.factory import PASSWORD
+
+pytestmark = pytest.mark.alone
 
 REJECTS = 50
 MOST = 1.0  # seconds; a bound that only a stall breaks, since measuring belongs in bench/

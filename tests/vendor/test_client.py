@@ -32,6 +32,8 @@ from calls.vendor.sandbox import Fault, Sandbox
 from ..factory import PAYLOADS
 from ..server import free_port
 
+pytestmark = pytest.mark.engineless
+
 REJECT = "/wechat/handleVoipCall"
 ANY_TOKEN = "a token"
 

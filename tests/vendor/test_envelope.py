@@ -15,6 +15,8 @@ from calls.vendor.envelope import Form, Unreadable, key_bytes, open_body, seal
 
 from ..factory import AES_KEY, encrypted, payload
 
+pytestmark = pytest.mark.engineless
+
 KEY = key_bytes(AES_KEY)
 OTHER_KEY = key_bytes("0" * 32)
 NOTICES = [{"type": "voiceVideoCall", "rel_wxid": "1688851873049028", "data": [{"voipid": 161288067, "nickname": "陈经理"}]}]

@@ -6,6 +6,8 @@ import pytest
 
 from calls.vendor.errors import EXPLANATIONS, TOKEN_CODES, UNKNOWN, explain, worth_retrying
 
+pytestmark = pytest.mark.engineless
+
 DOCUMENTED = ["101", "102", "103", "110", "111", "112", "113", "114", "405", "406", "407", "1001"]
 
 

@@ -16,6 +16,8 @@ from calls.vendor.sandbox import call_notice, chat_notice
 
 from ..factory import payload
 
+pytestmark = pytest.mark.engineless
+
 ACCOUNT = "1688851873049028"
 CONTACT = "7881302848173300"
 

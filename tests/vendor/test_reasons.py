@@ -14,6 +14,8 @@ from calls.vendor.sandbox import call_notice
 
 from ..factory import AES_KEY, encrypted
 
+pytestmark = pytest.mark.engineless
+
 KEY = key_bytes(AES_KEY)
 NAMED = {"account": "wxid", "contact": "chat_wxid", "voipid": "voipid", "kind": "type"}
 MAPPING = notices.Mapping(**{name: notices.paths(path) for name, path in NAMED.items()})

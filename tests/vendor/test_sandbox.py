@@ -19,6 +19,8 @@ from calls.vendor.sandbox import FAULTS, Caller, Fault, Sandbox, call_notice
 from ..factory import AES_KEY
 from ..server import free_port
 
+pytestmark = pytest.mark.engineless
+
 REJECT = "/wechat/handleVoipCall"
 
 
