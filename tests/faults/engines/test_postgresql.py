@@ -145,10 +145,9 @@ def test_an_outage_costs_no_callback_and_no_order_and_heals_by_itself(
             assert max(answer.seconds for answer in traffic.answers) < STALL
             assert waiting > lasts * CALLS / 2
             answer = await refused
-            rejected = 'data-status="rejected"' in answer.text
-            assert len(scene.desk.vendor.rejects) == rejected
-            if fault is not out_of_connections:  # one may have come free for the click, or for half of it
-                assert answer.status_code in {500, 503} or "Nothing was sent" in answer.text
+            nothing_sent = answer.status_code == 500 or "Nothing was sent" in answer.text
+            assert nothing_sent or fault is out_of_connections  # one may have come free for the click, or for half of it
+            assert len(scene.desk.vendor.rejects) <= (not nothing_sent)
             assert answer.elapsed.total_seconds() < CLICK_WITHIN
             await asyncio.to_thread(scene.all_stored, traffic.pushed, STORED_WITHIN)
             pks = await asyncio.to_thread(scene.pks, traffic.pushed)
