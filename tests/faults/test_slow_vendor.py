@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 import pytest
 import requests
 
-import pytest
-
 from tests.desk import Desk
 from tests.factory import PASSWORD
 
