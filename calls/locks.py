@@ -26,20 +26,6 @@ LOOKED_EVERY = 0.02  # seconds, at a lock that somebody else holds
 
 NAMED = "ringdesk-locks-"  # and what follows: the connections that hold locks
 
-# How a connection that holds a lock is opened: whoever is cut off from the database finds out within seconds, …
-PROMPT = {
-    "connect_timeout": 3,  # seconds
-    "tcp_user_timeout": 5000,  # milliseconds
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-}
-# … and so does the database, which then gives the lock to another machine.
-TAKE = (
-    "SELECT pg_try_advisory_lock(%s), set_config('tcp_keepalives_idle', '5', false),"
-    " set_config('tcp_keepalives_interval', '2', false), set_config('tcp_keepalives_count', '3', false)"
-)
-
 
 class Lock(Protocol):
     """A lock that is held until it is released, or its holder dies. For one thread."""
@@ -134,7 +120,7 @@ class _AdvisoryLock:
                 if self._held:
                     cursor.execute("SELECT 1")  # the lock is gone with the connection, and else it is there
                 else:
-                    cursor.execute(TAKE, [self._number])
+                    cursor.execute("SELECT pg_try_advisory_lock(%s)", [self._number])
                     self._held = cursor.fetchone()[0]
         except BaseException:
             self.release()
@@ -150,7 +136,7 @@ class _AdvisoryLock:
 
 def _connection_of_its_own() -> BaseDatabaseWrapper:
     own = connection.copy()
-    own.settings_dict["OPTIONS"] = PROMPT | own.settings_dict["OPTIONS"] | {"application_name": _name()}
+    own.settings_dict["OPTIONS"] = own.settings_dict["OPTIONS"] | {"application_name": _name()}
     return own
 
 

@@ -12,10 +12,11 @@ import pytest
 from bench.history import data_folder
 from calls.vendor.sandbox import Sandbox
 from tests.desk import Desk
+from tests.faults.engines.postgresql import Node, new_primary
+from tests.faults.engines.redis import Redis
 from tests.server import free_port
 
-from . import engines, nginx
-from .engines import Postgres, Redis
+from . import nginx
 from .hosts import Front, Host, environment_of
 from .network import Place, network
 
@@ -25,7 +26,7 @@ class Cluster:
     front: Front
     hosts: list[Host]
     vendor: Sandbox
-    postgres: Postgres
+    postgres: Node
     redis: Redis
 
     def desk(self, agents: int = 1) -> tuple[Desk, list[str]]:
@@ -42,11 +43,13 @@ def cluster_of(folder: Path, hosts: int, workers: int) -> Iterator[Cluster]:
     with ExitStack() as stack:
         places = stack.enter_context(network(hosts))
         addresses = list(dict.fromkeys(["127.0.0.1", places[0].gateway]))
-        postgres, redis = Postgres(_made(folder / "postgresql"), addresses), Redis(_made(folder / "redis"), addresses)
-        for engine in (postgres, redis):
-            stack.enter_context(engines.running(engine))
+        postgres = new_primary(folder / "postgresql", addresses)
+        stack.callback(postgres.stop)
         for number in range(1, hosts + 1):
-            postgres.make_role(f"host{number}")
+            postgres.sql(f"CREATE ROLE host{number} SUPERUSER LOGIN")
+        redis = Redis(folder / "redis.log", addresses)
+        redis.start()
+        stack.callback(redis.stop)
         vendor = stack.enter_context(Sandbox(host=places[0].gateway))
         ports = [free_port() for _ in places]
         running = [
@@ -66,7 +69,7 @@ def cluster_of(folder: Path, hosts: int, workers: int) -> Iterator[Cluster]:
         yield Cluster(front, running, vendor, postgres, redis)
 
 
-def _host(place: Place, port: int, folder: Path, postgres: Postgres, redis: Redis, role: str, workers: int) -> Host:
+def _host(place: Place, port: int, folder: Path, postgres: Node, redis: Redis, role: str, workers: int) -> Host:
     environment = environment_of(place, folder, postgres, redis, role, workers)
     return Host(folder, port, environment, place=place, role=role, postgres=postgres, redis=redis)
 
@@ -75,8 +78,8 @@ def _front(of: Host, folder: Path) -> Front:
     """Commands are run on this machine, where the engines are on loopback."""
     environment = of.environment | {
         "DATA_DIR": str(folder),
-        "DATABASE_URL": of.postgres.url(),
-        "REDIS_URL": of.redis.url(),
+        "DATABASE_URL": of.postgres.url,
+        "REDIS_URL": f"redis://127.0.0.1:{of.redis.port}/0",
         "BIND": f"127.0.0.1:{free_port()}",
     }
     return Front(folder, free_port(), environment, postgres=of.postgres, redis=of.redis)

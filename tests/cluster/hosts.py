@@ -7,18 +7,20 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
+import psutil
 import requests
 
+from tests.databases import Postgresql
+from tests.faults.engines.postgresql import DATABASE, Node
+from tests.faults.engines.redis import Redis
 from tests.installation import ROOT
 from tests.server import READY_WITHIN, Server
 from tests.waiting import eventually
 
-from .engines import Postgres, Redis
 from .network import Place
 
 SECRET_KEY = "one for all hosts"
@@ -28,16 +30,12 @@ SECRET_KEY = "one for all hosts"
 class Front(Server):
     """The whole cluster, as it is reached: by a proxy on this port of loopback. Commands beside it see its database."""
 
-    postgres: Postgres
+    postgres: Node
     redis: Redis
 
-    def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
-        """Ask or change the database. Question marks stand for the values."""
-        if statement.startswith("INSERT OR IGNORE"):  # as SQLite says it
-            statement = statement.replace(" OR IGNORE", "", 1) + " ON CONFLICT DO NOTHING"
-        with psycopg.connect(self.postgres.url(), autocommit=True, options="-c timezone=UTC") as connection:
-            found = connection.execute(statement.replace("%", "%%").replace("?", "%s"), values)
-            return list(found) if found.description else []
+    @property
+    def database(self) -> Postgresql:
+        return Postgresql(self.postgres.url)
 
 
 @dataclass(kw_only=True)
@@ -78,9 +76,12 @@ class Host(Front):
 
     def workers(self) -> list[int]:
         """The processes that serve, where it has several."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        lines = {int(pid): Path(f"/proc/{pid}/cmdline").read_text() for pid in children}
-        return sorted(pid for pid, line in lines.items() if "spawn_main" in line)
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                if any("spawn_main" in word for word in child.cmdline()):
+                    found.append(child.pid)
+        return sorted(found)
 
     @contextmanager
     def alone(self, worker: int) -> Iterator[None]:
@@ -106,14 +107,15 @@ class Host(Front):
         return self.process.wait(timeout=30)
 
 
-def environment_of(place: Place, folder: Path, postgres: Postgres, redis: Redis, role: str, workers: int) -> dict[str, str]:
+def environment_of(place: Place, folder: Path, postgres: Node, redis: Redis, role: str, workers: int) -> dict[str, str]:
     """role: as whom it signs in at PostgreSQL."""
     database, layer = place.engine_at(postgres.port), place.engine_at(redis.port)
     return {
         "PATH": os.environ["PATH"],
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
         "DATA_DIR": str(folder),
         "BIND": place.bind,
-        "DATABASE_URL": f"postgres://{role}@{database}/postgres",
+        "DATABASE_URL": f"postgres://{role}@{database}/{DATABASE}",
         "REDIS_URL": f"redis://{layer}/0",
         "SECRET_KEY": SECRET_KEY,
         "WORKERS": str(workers),

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+import pytest
 from websockets.sync.client import ClientConnection
 
 from calls.locks import number_of
@@ -27,6 +28,8 @@ from .conftest import Cluster
 from .load import nothing_is_lost
 
 DOUBTFUL = "data-doubtful"
+
+pytestmark = pytest.mark.engineless  # clusters have their own
 
 
 @contextmanager
@@ -170,6 +173,14 @@ def test_one_host_keeps_house_and_the_other_takes_over_when_it_is_killed(two_hos
     assert housekeepers(two_hosts) == [other.role]
 
 
+def test_who_keeps_house_and_is_hung_up_on_by_the_database_does_no_longer(two_hosts: Cluster) -> None:
+    eventually(lambda: len(housekeepers(two_hosts)) == 1)
+    two_hosts.front.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(application_name, 'ringdesk-locks-')"
+    )
+    eventually(lambda: len(housekeepers(two_hosts)) == 1)
+
+
 def test_hosts_that_are_restarted_in_turn_under_load_lose_nothing(two_hosts: Cluster) -> None:
     desk, [agent] = two_hosts.desk()
 
@@ -187,6 +198,7 @@ def test_while_callbacks_wait_on_one_host_pages_of_the_other_say_so_and_supervis
     supervisor = desk.person("--supervisor")
     one, other = two_hosts.hosts
     session = other.sign_in(supervisor, PASSWORD)
+    call_into(one, desk)  # from now on it knows the desk's vendor app
     voipid = random.randint(10**9, 10**12)
     with socket_of(other, agent) as page:
         next_without(page, DOUBTFUL, 'id="board"')
@@ -217,14 +229,11 @@ def test_a_host_whose_cable_was_pulled_is_done_without_and_comes_back_to_what_it
 def test_while_redis_hangs_pages_show_calls_with_doubts_and_without_them_once_it_is_back(two_hosts: Cluster) -> None:
     desk, [agent] = two_hosts.desk()
     with pages_on_each(two_hosts, agent) as pages:
-        two_hosts.redis.freeze()
-        try:
+        with two_hosts.redis.halted():
             for page in pages:
                 next_with(page, DOUBTFUL)
             pk = call_into(two_hosts.hosts[0], desk)
             for page in pages:
                 assert DOUBTFUL in next_with(page, f'id="call-{pk}"')
-        finally:
-            two_hosts.redis.thaw()
         for page in pages:
             next_without(page, DOUBTFUL, 'id="board"')

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
 import requests
 from websockets.sync.client import ClientConnection
 
@@ -24,6 +25,8 @@ from tests.waiting import eventually
 from .conftest import Cluster
 from .hosts import Host
 from .load import nothing_is_lost
+
+pytestmark = pytest.mark.engineless  # clusters have their own
 
 
 def counted(host: Host, line: str) -> float:
@@ -83,8 +86,7 @@ def test_what_a_process_had_on_disk_when_it_was_killed_is_stored_by_the_one_that
         with host.alone(worker):
             desk.call()  # from now on it knows the desk's vendor app
     voipids = [str(10**11 + number) for number in range(8)]
-    two_processes.postgres.freeze()
-    try:
+    with two_processes.postgres.halted():
         for voipid in voipids:
             answer = host.push(desk.secret, [call_notice(desk.wxid, "7881300000000001", int(voipid))])
             assert answer.json() == {"errcode": 0}
@@ -92,8 +94,6 @@ def test_what_a_process_had_on_disk_when_it_was_killed_is_stored_by_the_one_that
         for worker in before:
             os.kill(worker, signal.SIGKILL)
         eventually(lambda: len(host.workers()) == 2 and not set(before) & set(host.workers()), within=20)
-    finally:
-        two_processes.postgres.thaw()
     eventually(lambda: set(voipids) <= set(stored(desk)), within=20)
     assert len(stored(desk)) == len(set(stored(desk)))
     with socket_of(host, agent) as page:

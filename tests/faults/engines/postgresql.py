@@ -16,11 +16,11 @@ from bench.postgres import binary, user_of_server
 from tests.server import free_port
 from tests.waiting import eventually
 
+LOOPBACK = "127.0.0.1"
 USER = "ringdesk"
 DATABASE = "ringdesk"
 READY_WITHIN = 30.0  # seconds
 SETTINGS = {
-    "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "fsync": "off",  # processes are killed here, and no machine loses its power
     "max_connections": "60",
@@ -30,17 +30,19 @@ SETTINGS = {
 class Node:
     """One server with its data in this folder; not started yet."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, addresses: Sequence[str] = (LOOPBACK,)) -> None:
         self.folder = folder
+        self._addresses = addresses
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"postgres://{USER}@127.0.0.1:{self.port}/{DATABASE}"
+        return f"postgres://{USER}@{LOOPBACK}:{self.port}/{DATABASE}"
 
     def start(self, wait: bool = True, **settings: str) -> None:
-        words = [word for name, value in (SETTINGS | settings).items() for word in ("-c", f"{name}={value}")]
+        settings = SETTINGS | {"listen_addresses": ",".join(self._addresses)} | settings
+        words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [binary("postgres"), "-D", str(self.folder), "-p", str(self.port), *words],
@@ -100,11 +102,13 @@ class Node:
         return [first, *first.children(recursive=True)]
 
 
-def new_primary(folder: Path) -> Node:
-    """A server that runs, with an empty database."""
+def new_primary(folder: Path, addresses: Sequence[str] = (LOOPBACK,)) -> Node:
+    """A server that runs, with an empty database, and takes connections to these addresses from their networks."""
     _make(folder)
     _run("initdb", "-D", str(folder), "-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
-    node = Node(folder)
+    with (folder / "pg_hba.conf").open("a") as rules:
+        rules.writelines(f"host all all {address}/24 trust\n" for address in addresses)
+    node = Node(folder, addresses)
     node.start(wait=False)
     eventually(lambda: _answers(node), READY_WITHIN)
     node.sql(f"CREATE DATABASE {DATABASE}", database="postgres")

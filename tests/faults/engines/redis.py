@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from tests.waiting import eventually
 
 
 class Redis:
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, addresses: Sequence[str] = ("127.0.0.1",)) -> None:
+        self._addresses = addresses
         self.port = free_port()
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -25,7 +26,8 @@ class Redis:
         return redis.Redis(port=self.port, socket_timeout=2)
 
     def start(self) -> None:
-        options = ["--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no"]
+        options = ["--bind", *self._addresses, "--port", str(self.port), "--save", "", "--appendonly", "no"]
+        options += ["--protected-mode", "no"]  # without a password it would take nobody from elsewhere
         with self._log.open("ab") as log:
             self._process = subprocess.Popen([binary(), *options], cwd="/", stdout=log, stderr=log, start_new_session=True)
         eventually(self._is_ready)
