@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 DATABASE_WITHIN = 0.4
 SPOOL_WITHIN = 0.4
 TRIED_AGAIN_EVERY = 0.5
+OTHERS_LOOKED_AFTER_EVERY = 15.0
 WORKED_IN_AT_ONCE = 200  # callbacks
 BYTES_AT_ONCE = 4 * 1024 * 1024
 
@@ -126,17 +127,10 @@ class Intake:
             except AnotherKey:
                 await self._spool.close()
                 raise
-            logger.warning("%d callbacks wait in the spool and are worked in now", len(left_over))
         self._writer.start()
         self.ledger.start()
         self._wake = asyncio.Event()
-        for place in left_over:
-            known: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
-            known.set_result(place)
-            self._backlog[_Waiting(place.length, place=known)] = known
-        if self._backlog:
-            self._wake.set()
-        backlog.note(len(self._backlog))
+        self._take_over(left_over)
         self._working_in = asyncio.create_task(self._keep_working_in())
 
     async def stop(self) -> None:
@@ -229,10 +223,34 @@ class Intake:
                 raise
             raise NotStored from again
 
+    def _take_over(self, left_over: Sequence[Place]) -> None:
+        """What is in the spool already has to be worked in."""
+        for place in left_over:
+            known: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
+            known.set_result(place)
+            self._backlog[_Waiting(place.length, place=known)] = known
+        if left_over:
+            logger.warning("%d callbacks wait in the spool and are worked in now", len(left_over))
+            backlog.note(len(self._backlog))
+            self._wake.set()
+
+    async def _something_waits(self) -> None:
+        """Until something does: of this process, or of one of this server's that has ended in order, but without having been
+        able to store all. One that takes the place of another started before that ended."""
+        while not self._wake.is_set():
+            try:
+                async with asyncio.timeout(OTHERS_LOOKED_AFTER_EVERY):
+                    await self._wake.wait()
+            except TimeoutError:
+                try:
+                    self._take_over(await self._spool.adopt())
+                except OSError:
+                    logger.exception("what other processes left in the spool could not be taken over; trying again")
+        self._wake.clear()
+
     async def _keep_working_in(self) -> None:
         while True:
-            await self._wake.wait()
-            self._wake.clear()
+            await self._something_waits()
             while self._backlog:
                 try:
                     await self._work_in(self._first_of_backlog())

@@ -78,6 +78,10 @@ class Spool:
         self._thread.shutdown()
         os.close(self._file)
 
+    async def adopt(self) -> list[Place]:
+        """What processes that have ended since have left, which is in this one's file from now on. Raises: OSError."""
+        return await self._in_thread(lambda: self._adopt(aside=False))
+
     async def append(self, content: bytes) -> Place:
         """Once this returns, the content is on disk, encrypted. Those that come meanwhile share the next write.
 
@@ -132,7 +136,7 @@ class Spool:
         if found.damaged:
             self._keep_a_copy()
             _fill_with_zeros(self._file, self._end, os.fstat(self._file).st_size)
-        return found.places + self._adopt()
+        return found.places + self._adopt(aside=True)
 
     def _keep_a_copy(self) -> None:
         """For whoever may mend it: some of it makes no sense."""
@@ -145,11 +149,12 @@ class Spool:
         else:
             logger.error("the spool is damaged in places; it goes on with what is whole, and a copy is in %s", copy)
 
-    def _adopt(self) -> list[Place]:
-        """Move what others left into this file. In this order: after a crash in between it is there twice, and not lost."""
+    def _adopt(self, aside: bool) -> list[Place]:
+        """Move what others left into this file, and perhaps what was set aside. In this order: after a crash in between it
+        is there twice, and not lost."""
         places: list[Place] = []
         for path in sorted(self._folder.glob("spool.*")):
-            if not _is_spool(path):
+            if not _is_spool(path) or (path.name == ASIDE and not aside):
                 continue
             file = _open_alone(path)
             if file is None:  # held by another process, or by this one

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 from pytest_django import Settings
 
@@ -448,6 +449,25 @@ def test_stopping_while_the_database_is_locked_loses_nothing(app: VendorApp) -> 
 
     asyncio.run(run())
     assert stored() == [str(number) for number in range(21)]
+
+
+def test_what_another_process_left_when_it_stopped_is_worked_in_by_one_that_goes_on(
+    app: VendorApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_module, "OTHERS_LOOKED_AFTER_EVERY", 0.05)
+
+    async def run() -> None:
+        async with Desk(app).open() as going_on:
+            with locked_database():
+                async with Desk(app).open() as stopped:
+                    await stopped.take(call("1"))
+            async with asyncio.timeout(10):
+                while not await sync_to_async(stored)():
+                    await asyncio.sleep(0.02)
+            await going_on.worked_in()
+
+    asyncio.run(run())
+    assert stored() == ["1"]
 
 
 def test_a_spool_under_another_key_is_left_alone_and_said(app: VendorApp, settings: Settings, own_data_folder: Path) -> None:
