@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -83,7 +83,8 @@ class Node:
             yield
         finally:
             for process in halted:
-                process.resume()
+                with suppress(psutil.NoSuchProcess):  # it ends where its client has, as soon as it goes on
+                    process.resume()
 
     def promote(self) -> None:
         self.sql("SELECT pg_promote()", database="postgres")
