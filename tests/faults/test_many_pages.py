@@ -11,6 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.waiting import eventually
+
 from .load import percentile, spread, traffic_to
 from .pages import cookie_of, open_pages
 from .scene import Scene
@@ -54,7 +56,7 @@ def test_a_burst_is_shown_on_every_page_whoever_has_stopped_reading(
             open_pages(scene.desk, scene.agent, pages) as wall,
         ):
             with page_that_does_not_read(scene):
-                assert await asyncio.to_thread(scene.metric, "ringdesk_open_sockets") == pages + 1
+                await asyncio.to_thread(eventually, lambda: scene.metric("ringdesk_open_sockets") == pages + 1)
                 began = time.perf_counter()
                 await traffic.rush(CALLS, LINES)
                 pushed = time.perf_counter() - began
