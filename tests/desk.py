@@ -11,6 +11,7 @@ from calls.vendor.sandbox import Sandbox, call_notice
 
 from .factory import AES_KEY, PASSWORD
 from .server import Server
+from .waiting import eventually
 
 _numbers = count(1)
 
@@ -68,9 +69,13 @@ class Desk:
         return voipid
 
     def call_pk(self, voipid: str) -> int:
-        [(pk,)] = self.server.sql("SELECT id FROM calls_call WHERE voipid = ?", voipid)
-        assert isinstance(pk, int)
+        """Once it is in the database: where that is slow, the call was answered from the spool."""
+        eventually(lambda: bool(self._pks(voipid)))
+        [pk] = self._pks(voipid)
         return pk
+
+    def _pks(self, voipid: str) -> list[int]:
+        return [int(str(pk)) for (pk,) in self.server.sql("SELECT id FROM calls_call WHERE voipid = ?", voipid)]
 
     def wait_for_ring_seconds(self, seconds: int) -> None:
         """Until the running server has taken up a changed ring window, which it does within 2 s."""
