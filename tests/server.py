@@ -67,6 +67,11 @@ class Server:
         """Ask or change the server's database, from outside. Question marks stand for the values."""
         return self.database.sql(statement, *values)
 
+    def metric(self, name: str) -> float:
+        """What /metrics says."""
+        lines = requests.get(f"{self.url}/metrics", timeout=10).text.splitlines()
+        return float(next(line.split()[1] for line in lines if line.startswith(f"{name} ")))
+
     def push(self, secret: str, notices: object, form: Form = "base64", key: str = AES_KEY) -> requests.Response:
         """What the vendor does: one callback."""
         body = envelope.seal(notices, envelope.key_bytes(key), form)

@@ -53,7 +53,8 @@ def post(desk: Desk, body: bytes, path: str = "", **headers: str) -> requests.Re
 
 
 def stored(desk: Desk, voipid: object) -> int:
-    """How many calls with this id are in the database."""
+    """How many calls with this id are in the database, where those come late that were answered from the spool."""
+    eventually(lambda: desk.server.metric("ringdesk_spooled_callbacks") == 0)
     [(number,)] = desk.server.sql("SELECT count(*) FROM calls_call WHERE voipid = ?", str(voipid))
     assert isinstance(number, int)
     return number

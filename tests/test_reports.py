@@ -168,7 +168,7 @@ def made_real(query: dict[str, str]) -> dict[str, Any]:
     return {name: real.get(name, value) for name, value in query.items()}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     zone=st.sampled_from(ZONES),
     start=st.sampled_from(STARTS),

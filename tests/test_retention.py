@@ -240,7 +240,7 @@ class Killed(BaseException):
     """As when the process is gone."""
 
 
-@property_of(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@property_of(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ages=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 3)), max_size=14),
     days=st.tuples(st.integers(0, 12), st.integers(0, 12), st.integers(0, 12)),

@@ -280,7 +280,7 @@ def worlds(draw: st.DrawFn) -> list[tuple[str, str, str, str]]:
 
 
 @pytest.mark.parametrize("limits_", LIMITS)
-@settings(deadline=None, max_examples=6, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_text_is_found_exactly_where_it_is(limits_: tuple[int, int, int], data: st.DataObject) -> None:
     with transaction.atomic(), limits(*limits_):

@@ -29,7 +29,7 @@ from .load import nothing_is_lost
 
 DOUBTFUL = "data-doubtful"
 
-pytestmark = pytest.mark.engineless  # clusters have their own
+pytestmark = [pytest.mark.engineless, pytest.mark.alone]  # clusters have engines of their own
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from .conftest import Cluster
 from .hosts import Host
 from .load import nothing_is_lost
 
-pytestmark = pytest.mark.engineless  # clusters have their own
+pytestmark = [pytest.mark.engineless, pytest.mark.alone]  # clusters have engines of their own
 
 
 def counted(host: Host, line: str) -> float:

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
-
 from calls.vendor.sandbox import Sandbox
 from tests.desk import Desk
 from tests.factory import PASSWORD
@@ -87,8 +85,7 @@ class Scene:
         return self.metric("ringdesk_spooled_callbacks")
 
     def metric(self, name: str) -> float:
-        lines = requests.get(f"{self.server.url}/metrics", timeout=10).text.splitlines()
-        return float(next(line.split()[1] for line in lines if line.startswith(f"{name} ")))
+        return self.server.metric(name)
 
     def memory(self) -> float:
         """The server's resident memory in MiB."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calls.models import VendorApp
@@ -35,8 +35,6 @@ KEPT_ROWS = 200
 MEMORY = 150  # MiB that the server may have grown by: bodies of 1 MiB are under way, and caches fill
 SHOWN_WITHIN = 10.0  # seconds
 
-LENIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a machine that is busy
-
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=80),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=12), inner, max_size=5),
@@ -60,7 +58,7 @@ def opened(body: bytes) -> Opened:
 
 @pytest.mark.engineless
 @given(st.binary(max_size=600))
-@settings(LENIENT, max_examples=400)
+@settings(max_examples=400)
 def test_any_bytes_are_read_or_kept_whole(body: bytes) -> None:
     found = opened(body)
     assert found.batch.unread == body or found.types or not body
@@ -68,7 +66,7 @@ def test_any_bytes_are_read_or_kept_whole(body: bytes) -> None:
 
 @pytest.mark.engineless
 @given(anything)
-@settings(LENIENT, max_examples=400)
+@settings(max_examples=400)
 def test_any_json_is_read_or_kept(value: Any) -> None:
     body = encrypted(json.dumps(value).encode(), KEY)
     found = opened(body)
@@ -77,7 +75,7 @@ def test_any_json_is_read_or_kept(value: Any) -> None:
 
 @pytest.mark.engineless
 @given(st.dictionaries(names, anything, max_size=6), st.lists(st.dictionaries(names, anything, max_size=6), max_size=3))
-@settings(LENIENT, max_examples=400)
+@settings(max_examples=400)
 def test_odd_notices_cost_no_good_one_between_them(notice: dict[str, Any], data: list[dict[str, Any]]) -> None:
     odd = [notice, {"type": "voiceVideoCall", "data": data}]
     good = call_notice("1688", "788", "a good call")
@@ -87,7 +85,7 @@ def test_odd_notices_cost_no_good_one_between_them(notice: dict[str, Any], data:
 
 @pytest.mark.engineless
 @given(st.binary(max_size=64), st.integers(0, 600))
-@settings(LENIENT, max_examples=200)
+@settings(max_examples=200)
 def test_a_damaged_callback_is_read_or_kept_whole(damage: bytes, at: int) -> None:
     whole = envelope.seal([call_notice("1688", "788", "5")], KEY)
     body = whole[:at] + damage + whole[at + len(damage) :]

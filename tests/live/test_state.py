@@ -232,7 +232,5 @@ def test_cards_on_top_of_a_board_are_what_a_fresh_load_would_show(monkeypatch: p
     monkeypatch.setattr(hub_module, "CALLS_COMPARED_EVERY", 3600)  # it would mend what this is to find
     run_state_machine_as_test(
         Life,
-        settings=settings(
-            max_examples=12, stateful_step_count=15, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=12, stateful_step_count=15, database=None, suppress_health_check=list(HealthCheck)),
     )

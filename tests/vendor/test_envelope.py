@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from calls.vendor.envelope import Form, Unreadable, key_bytes, open_body, seal
@@ -31,7 +31,6 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(
     notices=st.lists(json_values, max_size=5), form=st.sampled_from(ENCRYPTED_FORMS), key=st.binary(min_size=32, max_size=32)
 )
@@ -39,34 +38,29 @@ def test_what_is_sealed_in_any_form_is_opened_again(notices: list[Any], form: Fo
     assert open_body(seal(notices, key, form), key) == notices
 
 
-@settings(deadline=None)
 @given(notices=st.lists(json_values, max_size=5))
 def test_what_is_sent_plain_is_read_where_that_is_allowed(notices: list[Any]) -> None:
     assert open_body(seal(notices, KEY, "plain"), KEY, allow_plain=True) == notices
 
 
-@settings(deadline=None)
 @given(body=st.binary(max_size=300), allow_plain=st.booleans())
 def test_any_bytes_are_opened_or_unreadable(body: bytes, allow_plain: bool) -> None:
     with suppress(Unreadable):
         assert isinstance(open_body(body, KEY, allow_plain), list)
 
 
-@settings(deadline=None)
 @given(plaintext=st.binary(max_size=300), padded_to=st.sampled_from([16, 32, 48]))
 def test_any_decrypted_bytes_are_notices_or_unreadable(plaintext: bytes, padded_to: int) -> None:
     with suppress(Unreadable):
         assert isinstance(open_body(encrypted(plaintext, KEY, padded_to), KEY), list)
 
 
-@settings(deadline=None)
 @given(content=json_values, allow_plain=st.booleans())
 def test_any_json_is_opened_or_unreadable(content: Any, allow_plain: bool) -> None:
     with suppress(Unreadable):
         assert isinstance(open_body(json.dumps(content).encode(), KEY, allow_plain), list)
 
 
-@settings(deadline=None)
 @given(content=json_values)
 def test_any_decrypted_json_is_notices_or_unreadable(content: Any) -> None:
     with suppress(Unreadable):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from calls.vendor import notices
@@ -76,7 +76,6 @@ def item(**fields: Any) -> dict[str, Any]:
     return {"wxid": ACCOUNT, "chat_wxid": CONTACT, "voipid": 161288067, "type": 2} | fields
 
 
-@settings(deadline=None)
 @given(pushed=st.lists(json_values | call_notices, max_size=5), mapping=st.sampled_from([MAPPING, OTHER_NAMES]))
 def test_any_json_is_read_and_nothing_is_raised(pushed: list[Any], mapping: Mapping) -> None:
     reading = notices.read(pushed, mapping)
@@ -85,7 +84,6 @@ def test_any_json_is_read_and_nothing_is_raised(pushed: list[Any], mapping: Mapp
     json.dumps(reading.unread)  # as which it is kept
 
 
-@settings(deadline=None)
 @given(nickname=st.text(max_size=400))
 def test_any_nickname_is_cut_to_what_a_database_takes(nickname: str) -> None:
     kept = only_call(item(nickname=nickname)).nickname
@@ -507,7 +505,6 @@ def test_long_surroundings_are_not_repeated_for_each_of_very_many_calls() -> Non
     assert 0 < sum(len(raw) for raw in raws) <= notices.MOST_RAW
 
 
-@settings(deadline=None)
 @given(pushed=st.lists(json_values | call_notices, max_size=5))
 def test_what_comes_along_is_json_that_any_database_takes(pushed: list[Any]) -> None:
     for raw in raw_of(*pushed):
