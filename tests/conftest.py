@@ -37,9 +37,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    # How long an example takes is the machine's affair.
-    hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-    hypothesis.settings.load_profile("patient")
     # Static files are looked for once they are asked for, not all of them by each of thousands of test clients.
     settings.WHITENOISE_AUTOREFRESH = True
 
