@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sqlite3
 import subprocess
@@ -141,7 +142,7 @@ def test_a_target_that_changes_rows(installation: Installation) -> None:
     on_each_note(installation, "NEW.text := NEW.text || '!'")
     done = installation.move()
     assert done.returncode == 1
-    assert "calls_note                            4                4  " in done.stdout
+    assert re.search(r"^calls_note +(\d+) +\1 .*DIFFERENT: ", done.stdout, re.MULTILINE)  # how many were made up, varies
     assert done.stdout.count("DIFFERENT: ") == 1
     assert "Nothing was moved: what PostgreSQL gives back differs." in done.stderr
     assert installation.nothing_was_moved()
