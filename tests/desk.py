@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -70,12 +71,20 @@ class Desk:
 
     def call_pk(self, voipid: str) -> int:
         """Once it is in the database: where that is slow, the call was answered from the spool."""
-        eventually(lambda: bool(self._pks(voipid)))
-        [pk] = self._pks(voipid)
-        return pk
+        return self.call_pks([voipid])[voipid]
 
-    def _pks(self, voipid: str) -> list[int]:
-        return [int(str(pk)) for (pk,) in self.server.sql("SELECT id FROM calls_call WHERE voipid = ?", voipid)]
+    def call_pks(self, voipids: Collection[str]) -> dict[str, int]:
+        """The same of many calls, each stored once."""
+        found: list[tuple[str, int]] = []
+
+        def all_are_there() -> bool:
+            rows = self.server.sql("SELECT voipid, id FROM calls_call")
+            found[:] = [(str(voipid), int(str(pk))) for voipid, pk in rows if voipid in voipids]
+            return len(found) >= len(voipids)
+
+        eventually(all_are_there)
+        assert len(found) == len(voipids)
+        return dict(found)
 
     def wait_for_ring_seconds(self, seconds: int) -> None:
         """Until the running server has taken up a changed ring window, which it does within 2 s."""

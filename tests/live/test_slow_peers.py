@@ -64,7 +64,7 @@ def test_a_peer_that_takes_nothing_is_cut_off_and_the_others_get_everything(desk
     with socket_of(desk.server, reading) as page, frozen_socket_of(desk.server, frozen):
         next_with(page, 'id="board"')
         wait_for_open_sockets(desk.server, before + 2)
-        pks = {desk.call_pk(voipid) for voipid in burst(desk, callbacks, calls)}
+        pks = set(desk.call_pks(burst(desk, callbacks, calls)).values())
         while pks:
             pks -= {int(pk) for pk in re.findall(r'<article id="call-(\d+)"', next_with(page, "<article"))}
         wait_for_open_sockets(desk.server, before + 1)
