@@ -215,7 +215,8 @@ class Hub:
                 due = min(due, (self._by_time[0][0] - timezone.now()).total_seconds())
             if due > 0:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), due)
+                    async with asyncio.timeout(due):
+                        await self._wake.wait()
         self._wake.clear()
         while self._by_time and self._by_time[0][0] <= timezone.now():
             at, pk = heapq.heappop(self._by_time)
@@ -363,7 +364,8 @@ class Hub:
 
 
 async def _end(tasks: Iterable[asyncio.Future[Any]]) -> None:
-    """Cancel them until they end: a client of Redis that is just connecting may swallow it."""
+    """Cancel them until they end. The client of Redis waits by `asyncio.wait_for`, which swallows a cancellation that comes
+    just as what it waits for is done."""
     going_on = set(tasks)
     while going_on:
         for task in going_on:

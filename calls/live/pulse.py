@@ -63,9 +63,10 @@ class Pulse:
         return self._age_of_last() < BACK_WITHIN
 
     async def keep_sending(self) -> None:
-        """From now on; from when the subscription stands."""
+        """From now on; from when the subscription stands. It ends also where its cancellation was swallowed (hub.py)."""
         self._began_at = time.monotonic()
-        while True:
+        task = asyncio.current_task()
+        while not (task and task.cancelling()):
             await self._send(backlog.own())
             await asyncio.sleep(EVERY)
             self._log_changes()

@@ -158,3 +158,31 @@ def test_a_process_that_has_fallen_silent_is_believed_for_a_while(monkeypatch: p
     assert backlog.waiting().callbacks == 3
     monkeypatch.setattr(backlog, "BELIEVED_FOR", 0.0)
     assert backlog.waiting() == (0, None)
+
+
+async def test_a_hub_stops_though_the_channel_layer_swallows_a_cancellation(
+    quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `asyncio.wait_for` does, by which Redis is waited for."""
+    sending, over = asyncio.Event(), asyncio.Event()
+
+    async def swallows(message: Mapping[str, Any]) -> None:
+        sending.set()
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            if over.is_set():
+                raise
+
+    hub = Hub()
+    hub.start()
+    monkeypatch.setattr(publish, "send", swallows)
+    sending.clear()
+    await sending.wait()
+    [reporting] = [task for task in asyncio.all_tasks() if "keep_sending" in repr(task)]
+    try:
+        async with asyncio.timeout(5):
+            await hub.stop()
+        assert reporting.done()
+    finally:
+        over.set()
