@@ -21,12 +21,10 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from channels.layers import get_channel_layer
-from django.db import Error as DatabaseError
-from django.db import connection
+from django.db import close_old_connections, connection
 from django.utils import timezone
 
 from .. import backlog, metrics, patience
-from ..connections import KeptConnection
 from ..models.person import Sight
 from . import checks, publish, pulse, render
 from .checks import Assignments, Versions
@@ -74,7 +72,6 @@ class Hub:
         """Begin, in the running event loop."""
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "render")
-        self._connection = KeptConnection()
         publish.bind(asyncio.get_running_loop())
         for work in (self._listen, self._deliver, self._check_rights, self._compare_calls):
             self._worked_at[work.__name__] = _clock()
@@ -351,16 +348,12 @@ class Hub:
     async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
         """Do what queries or takes long in the hub's own thread; the event loop goes on meanwhile."""
 
-        def by_kept_connection() -> T:
-            self._connection.check()
-            try:
-                with patience.within(patience.HURRIED):
-                    return work(*arguments)
-            except DatabaseError:
-                connection.close()
-                raise
+        def with_fresh_connection() -> T:
+            close_old_connections()  # also those of a database that was moved away, or is another one now
+            with patience.within(patience.HURRIED):
+                return work(*arguments)
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, by_kept_connection)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, with_fresh_connection)
 
 
 async def _end(tasks: Iterable[asyncio.Future[Any]]) -> None:
