@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -26,6 +27,16 @@ ARGUMENTS = [
 ]
 
 expect.set_options(timeout=10_000)
+
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browsers load the machine, and what they wait for is a matter of time."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.alone)
 
 
 @pytest.fixture(autouse=True)
