@@ -14,11 +14,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from django.db import DataError, IntegrityError, connection
+from django.db import DataError, IntegrityError, OperationalError, connection
 from django.db import Error as DatabaseError
 
 from . import patience
-from .connections import KeptConnection
 from .receive import Batch, Receipt, Reception
 
 logger = logging.getLogger(__name__)
@@ -62,7 +61,6 @@ class Writer:
     def __init__(self) -> None:
         self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._reception = Reception()
-        self._connection = KeptConnection()
         self._thread = threading.Thread(target=self._run, name="writer")
 
     def start(self) -> None:
@@ -143,7 +141,7 @@ class Writer:
 
     def _stored_or_why_not(self, group: list[_Entry]) -> Exception | None:
         try:
-            self._connection.check()
+            _check_file()
             receipts = self._reception.take_in([entry.batch for entry in group])
         except Exception as error:
             return error
@@ -170,7 +168,7 @@ class Writer:
     def _do(self, job: _Job) -> None:
         error = None
         try:
-            self._connection.check()
+            _check_file()
             job.work()
         except Exception as raised:
             error = raised
@@ -181,6 +179,16 @@ class Writer:
     def _answer(self, group: list[_Entry], outcome: Sequence[Receipt] | Exception) -> None:
         """Wake the callbacks that wait, all at once: each call into the loop from here costs a context switch."""
         self._loop.call_soon_threadsafe(_settle, group, outcome)
+
+
+def _check_file() -> None:
+    """The connection stays open. Into a file of SQLite that was moved away or replaced meanwhile nothing is stored.
+
+    Raises: OperationalError where it was.
+    """
+    if connection.vendor == "sqlite" and connection.connection and not connection.connection.is_in_place:
+        connection.close()
+        raise OperationalError("the database file was moved away or replaced")
 
 
 def _settle(group: list[_Entry], outcome: Sequence[Receipt] | Exception) -> None:

@@ -102,6 +102,7 @@ DATABASES = {"default": environment.database("DATABASE_URL", default=f"sqlite://
 ON_SQLITE = DATABASES["default"]["ENGINE"].endswith("sqlite3")
 LOCKS_WAITED_FOR = 5  # seconds; whoever waits for longer gets an error, and says so or tries again
 if ON_SQLITE:
+    DATABASES["default"]["ENGINE"] = "calls.sqlite"
     DATABASES["default"]["OPTIONS"] = {
         # A transaction that reads before it writes would fail, not wait, when another wrote in between.
         "transaction_mode": "IMMEDIATE",
