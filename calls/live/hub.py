@@ -37,6 +37,7 @@ from .sockets import SIGNED_OUT, SILENT, Socket
 logger = logging.getLogger(__name__)
 
 BEAT_EVERY = 2.0  # seconds
+BEATS_APART = 20  # parts of that time, in each of which some pages hear the beat
 BOARDS_RENEWED_EVERY = 5.0  # seconds; those that can't show everything
 RIGHTS_CHECKED_EVERY = 1.0  # seconds
 CALLS_COMPARED_EVERY = 1.5  # seconds
@@ -58,6 +59,8 @@ class Hub:
         self._deadlines: dict[int, datetime] = {}
         self._by_time: list[tuple[datetime, int]] = []
         self._numbers: Counter[Audience] = Counter()  # of the texts with cards that each was sent
+        self._joined = 0  # sockets, ever
+        self._beaten_until = 0  # in parts of BEAT_EVERY
         self._assignments: Assignments | None = None  # as the boards that were sent show them
         self._drawn: Versions | None = None  # of active calls, as every page shows them at least; None: there is no page
         self._missed: set[int] = set()  # calls that were found to be drawn otherwise than they are, at the last comparison
@@ -88,6 +91,8 @@ class Hub:
 
     def join(self, socket: Socket) -> None:
         """From now on the socket misses nothing; its board is the first thing that it is sent."""
+        socket.turn = self._joined % BEATS_APART
+        self._joined += 1
         self._sockets.add(socket)
         self._newcomers.add(socket)
         metrics.SOCKETS.set(len(self._sockets))
@@ -166,19 +171,16 @@ class Hub:
 
     async def _deliver(self) -> None:
         """Rounds of fetching, rendering and queueing. A page hears that it is live only after all that it was to be sent."""
-        beat_at = _clock() + BEAT_EVERY
         renew_at = _clock() + BOARDS_RENEWED_EVERY
         while True:
-            await self._something_to_do(beat_at)
+            await self._something_to_do()
             self._note_doubts()
             if self._boards_are_due():
                 await self._deliver_boards()
             if self._changed:
                 await self._deliver_cards()
             self._works(self._deliver)
-            if _clock() >= beat_at:
-                self._beat()
-                beat_at = _clock() + BEAT_EVERY
+            self._beat()
             if _clock() >= renew_at:
                 self._newcomers |= self._cut_short
                 renew_at = _clock() + BOARDS_RENEWED_EVERY
@@ -204,10 +206,10 @@ class Hub:
         checked = (self._worked_at[work.__name__] for work in (self._check_rights, self._compare_calls))
         return not self._failing - {self._listen.__name__} and _clock() - min(checked) < TRUSTED_FOR
 
-    async def _something_to_do(self, beat_at: float) -> None:
+    async def _something_to_do(self) -> None:
         """Wait until a change or a newcomer arrives, a card changes by the clock, or a beat is due."""
         if not self._changed and not self._boards_are_due():
-            due = beat_at - _clock()
+            due = (self._beaten_until + 1) * BEAT_EVERY / BEATS_APART - _clock()
             if self._by_time:
                 due = min(due, (self._by_time[0][0] - timezone.now()).total_seconds())
             if due > 0:
@@ -287,16 +289,24 @@ class Hub:
             self._drawn |= rendered.versions
 
     def _beat(self) -> None:
-        """Show every page that it is live, and close those that no longer answer."""
-        audiences = {socket.audience for socket in self._sockets}
-        self._numbers = Counter({audience: self._numbers[audience] for audience in audiences})
+        """Show the pages whose turn it is that they are live, and close those that no longer answer.
+
+        Not all at once: each answers with what it has shown, and a call that came just then would wait for all of that.
+        """
+        sockets = self._whose_turn_it_is()
         if self._can_be_trusted():
-            texts = self._numbered(dict.fromkeys(audiences, ""))
-            for socket in self._sockets - self._newcomers:
+            texts = self._numbered(dict.fromkeys({socket.audience for socket in sockets}, ""))
+            for socket in sockets - self._newcomers:
                 socket.put(texts[socket.audience])
-        for socket in self._sockets:
+        for socket in sockets:
             if socket.heard_at is not None and _clock() - socket.heard_at > SILENCE_ALLOWED:
                 socket.close(SILENT)
+
+    def _whose_turn_it_is(self) -> set[Socket]:
+        now = int(_clock() * BEATS_APART / BEAT_EVERY)
+        turns = {part % BEATS_APART for part in range(max(self._beaten_until, now - BEATS_APART) + 1, now + 1)}
+        self._beaten_until = now
+        return {socket for socket in self._sockets if socket.turn in turns} if turns else set()
 
     async def _check_rights(self) -> None:
         """Close the sockets of people who may no longer look, and give a new board to those who see something else now.
@@ -309,6 +319,8 @@ class Hub:
                 sockets = list(self._sockets)
                 rights, assignments = await self._in_thread(lambda: (checks.rights(sockets), checks.assignments()))  # noqa: B023
                 self._apply(rights, sockets)
+                audiences = {socket.audience for socket in self._sockets}
+                self._numbers = Counter({audience: self._numbers[audience] for audience in audiences})
                 if assignments != self._assignments:
                     self._assignments = assignments
                     self._send_whole_boards()

@@ -85,15 +85,15 @@ def _shown(call: object, ago: object, sound: object) -> Shown:
 
 
 class Receipts:
-    """Takes notes in the event loop, and stores them about once a second.
+    """Takes notes in the event loop, and has them stored about once a second.
 
-    In a thread of its own, since it writes: while somebody else holds the database, cards must still be drawn.
+    In a thread of its own: while somebody else holds the database, cards must still be drawn, and while very many are looked
+    through, callbacks must be answered.
     """
 
     def __init__(self) -> None:
         self._notes: dict[Key, Note] = {}
-        self._counted: dict[int, Counted] = {}
-        self._numbers = Numbers()
+        self._book = _Book()
 
     def take(self, screen: str, sight: Sight, shown: Iterable[Shown]) -> None:
         """Note what somebody who sees this was shown on this screen. What they may see is checked when it is stored."""
@@ -117,18 +117,30 @@ class Receipts:
             self._notes[key] = note
 
     async def _try_to_store(self, thread: ThreadPoolExecutor) -> None:
-        taken, self._notes = self._notes, {}
-        notes = {key: note for key, told in taken.items() if (note := self._if_new(key, told))}
+        notes, self._notes = self._notes, {}
         if not notes:
             return
         try:
-            stored = await asyncio.get_running_loop().run_in_executor(thread, _with_fresh_connection, notes)
+            await asyncio.get_running_loop().run_in_executor(thread, self._book.enter, notes)
         except Exception:
             logger.exception("%d receipts could not be stored; trying again", len(notes))
             for key, note in notes.items():
                 self._add(key, note)
-        else:
-            self._count(notes, stored)
+
+
+class _Book:
+    """Stores notes; used by one thread. Remembers which screens a call was counted on."""
+
+    def __init__(self) -> None:
+        self._counted: dict[int, Counted] = {}
+        self._numbers = Numbers()
+
+    @patience.within(patience.HURRIED)
+    def enter(self, notes: Mapping[Key, Note]) -> None:
+        """Raises: django.db.Error where the database can't take them; then none of them was stored."""
+        close_old_connections()
+        if new := {key: found for key, note in notes.items() if (found := self._if_new(key, note))}:
+            self._count(new, store(new))
 
     def _if_new(self, key: Key, note: Note) -> Note | None:
         call, screen = key
@@ -169,12 +181,6 @@ class Numbers:
         if len(self._bits) > 2 * bits.bit_count() + SCREENS_KEPT:
             self._free += [bit for bit in self._bits.values() if not bit & bits]
             self._bits = {screen: bit for screen, bit in self._bits.items() if bit & bits}
-
-
-@patience.within(patience.HURRIED)
-def _with_fresh_connection(notes: Mapping[Key, Note]) -> dict[Key, datetime]:
-    close_old_connections()
-    return store(notes)
 
 
 def store(notes: Mapping[Key, Note]) -> dict[Key, datetime]:

@@ -34,6 +34,7 @@ class Socket:
     password: str  # the hash at the time of signing in; a change signs out
     audience: Audience
     screen: str = field(default_factory=lambda: name_of_screen(""))
+    turn: int = 0  # to hear the beat
     heard_at: float | None = None  # by the event loop's clock; None: it never spoke, as clients that aren't pages of ours
     wire: Wire | None = None
     queue: asyncio.Queue[str | int] = field(default_factory=lambda: asyncio.Queue(LONGEST_QUEUE))
