@@ -12,6 +12,7 @@ from django.utils.translation import gettext_noop
 from . import metrics, patience, tokens
 from .live import publish
 from .models import Attempt, Call, Person
+from .prepared import ById
 from .results import ANSWERED, DATABASE_AWAY, Result, record
 from .vendor import client
 from .vendor.errors import TOKEN_CODES
@@ -25,6 +26,8 @@ NO_TIME_LEFT = gettext_noop("no time left")
 
 # Seconds before a second and a third try of what was never sent: a vendor that restarts costs nobody a click.
 PAUSES = (0.3, 0.6)
+
+CALLS = ById(Call.objects.select_related("account__app", "contact"))
 
 
 class NothingSent(Exception):
@@ -90,7 +93,8 @@ def _claim(pk: int, person: Person) -> tuple[Call, Result] | None:
     if claimed_until is None:
         return None
     attempt = _new_attempt(pk, person)
-    return Call.objects.select_related("account__app", "contact").get(pk=pk), Result(pk, claimed_until, [attempt])
+    [call] = CALLS.fetch([pk])
+    return call, Result(pk, claimed_until, [attempt])
 
 
 def _new_attempt(pk: int, person: Person) -> Attempt:

@@ -9,7 +9,7 @@ from django.db.models import Count, F, Sum
 from django.utils import timezone
 
 from ..models import Account, Call, Person
-from ..models.person import Sight
+from ..models.person import Sight, sights
 from .sockets import Socket
 
 CALLS_COMPARED = 1000
@@ -26,15 +26,16 @@ def rights(sockets: Iterable[Socket]) -> dict[Socket, Sight]:
         person.pk: person
         for person in Person.objects.filter(
             pk__in={socket.person_id for socket in sockets}, is_active=True, must_change_password=False
-        ).prefetch_related("teams")
+        )
     }
+    sight_of = sights(people.values())
     sessions = set(
         Session.objects.filter(
             pk__in={socket.session_key for socket in sockets}, expire_date__gt=timezone.now()
         ).values_list("pk", flat=True)
     )
     return {
-        socket: people[socket.person_id].sight
+        socket: sight_of[socket.person_id]
         for socket in sockets
         if socket.session_key in sessions
         and socket.person_id in people

@@ -6,21 +6,25 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db.models import Q
 from django.template.loader import get_template, render_to_string
 from django.utils import timezone, translation
 
-from ..models import Call
+from ..models import Attempt, Call
 from ..models.call import RECENT
 from ..models.person import Sight
+from ..prepared import ById
 
 RINGING_SHOWN = 1000
 ENDED_SHOWN = 20
 
+CALLS = ById(Call.objects.all().for_card().order_by("received_at", "id"))
+ATTEMPTS = ById(Attempt.objects.order_by("id"), by="call_id")
 
-@dataclass(frozen=True)
-class Audience:
+
+class Audience(NamedTuple):
     """Pages that are sent the same text: their people see the same calls, in the same language."""
 
     sight: Sight
@@ -61,13 +65,21 @@ def board_for(sight: Sight) -> Board:
     return Board(shown, more, ended, sees_nothing=not sight.all and not sight.teams)
 
 
+def calls_by_id(ids: Iterable[int]) -> list[Call]:
+    """These calls with all that a card shows, oldest first."""
+    calls = CALLS.fetch(ids)
+    last_attempts = {attempt.call_id: attempt for attempt in ATTEMPTS.fetch(call.pk for call in calls if call.claimed_by_id)}
+    for call in calls:
+        call.last_attempt = last_attempts.get(call.pk)
+    return calls
+
+
 def cards(changed: Collection[int], audiences: Iterable[Audience]) -> Rendered:
     """The cards of these calls, for each audience those that it sees; no text where it sees none.
 
     Calls older than any that a board shows, as those of callbacks that are replayed, have no cards.
     """
-    shown = Call.objects.filter(pk__in=changed, received_at__gt=timezone.now() - RECENT)
-    calls = list(shown.for_card().order_by("received_at", "id"))
+    calls = [call for call in calls_by_id(changed) if call.received_at > timezone.now() - RECENT]
     rendered = Rendered(
         changes_at={call.pk: call.changes_at for call in calls},
         versions={call.pk: call.version for call in calls if not call.is_over},

@@ -164,7 +164,7 @@ class CallQuerySet(models.QuerySet["Call"]):
         )
         return until if claimed == 1 else None
 
-    @transaction.atomic
+    @transaction.atomic(savepoint=False)
     def settle(self, pk: int, claimed_until: datetime) -> None:
         """Give up this claim, with the outcome that the attempts on record add up to."""
         call = self.select_for_update().get(pk=pk)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection
+from typing import Any, NamedTuple
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.validators import UnicodeUsernameValidator
@@ -9,20 +9,21 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ..prepared import ById
 from .team import Team
 
 
-@dataclass(frozen=True)
-class Sight:
+class Sight(NamedTuple):
     """Which calls somebody sees: all, or those of some teams' accounts.
 
-    Equal for people who see the same, so that what was put together for one serves them all.
+    Equal for people who see the same, so that what was put together for one serves them all. A tuple, since it is looked up
+    for each page and each text.
     """
 
     all: bool
     teams: frozenset[int] = frozenset()
 
-    def __contains__(self, team_id: int | None) -> bool:
+    def __contains__(self, team_id: object) -> bool:
         """Whether calls to an account of this team (None: of no team) are seen."""
         return self.all or team_id in self.teams
 
@@ -110,9 +111,11 @@ class Person(AbstractBaseUser):
     @property
     def sight(self) -> Sight:
         """Which calls this person sees, on the board, live and in history."""
-        if self.is_supervisor or self.all_accounts:
-            return Sight(all=True)
-        return Sight(all=False, teams=frozenset(team.pk for team in self.teams.all()))
+        return sights([self])[self.pk]
+
+    @property
+    def sees_all(self) -> bool:
+        return self.is_supervisor or self.all_accounts
 
     # What Django's admin asks of a user: everything is for admins alone.
 
@@ -129,3 +132,17 @@ class Person(AbstractBaseUser):
 
     def has_module_perms(self, app_label: str) -> bool:
         return self.is_staff
+
+
+MEMBERSHIPS = ById(Person.teams.through.objects.all(), by="person_id")
+
+
+def sights(people: Collection[Person]) -> dict[int, Sight]:
+    """What each of these people sees, by their ids."""
+    limited: dict[int, set[int]] = {person.pk: set() for person in people if not person.sees_all}
+    for membership in MEMBERSHIPS.fetch(limited):
+        limited[membership.person_id].add(membership.team_id)
+    return {
+        person.pk: Sight(all=True) if person.sees_all else Sight(all=False, teams=frozenset(limited[person.pk]))
+        for person in people
+    }

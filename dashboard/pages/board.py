@@ -4,10 +4,11 @@ import logging
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from calls.live.render import board_for
+from calls.live.render import board_for, calls_by_id
 from calls.models import Account, Call, Person, VendorApp
 from calls.reject import NothingSent, NotOnRecord, reject
 from calls.results import DATABASE_AWAY
@@ -48,8 +49,8 @@ def reject_call(request: SignedInRequest, pk: int) -> HttpResponse:
 
 
 def _click(request: SignedInRequest, pk: int) -> HttpResponse:
-    seen = Call.objects.seen_by(request.user.sight)
-    if not seen.filter(pk=pk).exists():
+    sight = request.user.sight
+    if not any(call.account.team_id in sight for call in calls_by_id([pk])):
         raise Http404
     note: dict[str, object] = {}
     try:
@@ -60,10 +61,10 @@ def _click(request: SignedInRequest, pk: int) -> HttpResponse:
         note["not_on_record"] = error.attempt
     if not request.htmx:
         return redirect("board") if "nothing_sent" not in note else render(request, "errors/503.html", note, status=503)
-    call = seen.for_card().filter(pk=pk).first()
-    if call is None:  # the account went to another team meanwhile
-        raise Http404
-    return render(request, "board/_card.html", {"call": call} | note)
+    for call in calls_by_id([pk]):
+        if call.account.team_id in sight:
+            return HttpResponse(render_to_string("board/_card.html", {"call": call} | note))  # as pages are sent it
+    raise Http404  # the account went to another team meanwhile
 
 
 def first_steps() -> list[dict[str, object]]:

@@ -486,7 +486,7 @@ def test_a_click_takes_the_same_queries_however_much_rings(
 ) -> None:
     busy_board(number)
     call, client = call_at(sandbox), supervisor()
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(16):
         client.post(f"/calls/{call.pk}/reject/", headers=HTMX)
 
 
@@ -496,5 +496,5 @@ def test_a_lost_click_takes_the_same_queries_however_much_rings(
 ) -> None:
     busy_board(number)
     call, client = call_at(sandbox, outcome=Outcome.REJECTED), supervisor()
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(7):
         client.post(f"/calls/{call.pk}/reject/", headers=HTMX)
