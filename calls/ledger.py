@@ -25,6 +25,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from . import vault
+from .by_hand import as_stored
 from .models import Account, AccountTraffic, AnswerTime, Callback, NoticeSample, UnreadBody
 from .models.traffic import KEPT_FOR, RANGES, SLOWEST, slot_of
 from .vendor.notices import form_of
@@ -367,8 +368,4 @@ def _add_up(model: type[Model], key: tuple[str, ...], name: str, counts: Mapping
         f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {name} = {table}.{name} + excluded.{name}"
     )
     with connection.cursor() as cursor:
-        cursor.executemany(statement, [[*map(_as_stored, row), counts[row]] for row in sorted(counts)])
-
-
-def _as_stored(value: Any) -> Any:
-    return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
+        cursor.executemany(statement, [[*map(as_stored, row), counts[row]] for row in sorted(counts)])

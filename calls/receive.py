@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
+from .by_hand import as_stored
 from .live import publish
 from .models import Account, Call, Contact, RolledDay, UnreadBody
 from .vendor.notices import EndedCall, IncomingCall
@@ -135,11 +136,11 @@ class Reception:
                 receipt.ended.append(pk)
 
     def _new(self, batch: Batch, receipt: Receipt) -> Iterator[_New]:
-        received_at = _as_stored(batch.received_at)
-        rings_until = _as_stored(batch.received_at + timedelta(seconds=batch.ring_seconds))
+        received_at = as_stored(batch.received_at)
+        rings_until = as_stored(batch.received_at + timedelta(seconds=batch.ring_seconds))
         for call in batch.calls:
             account, contact = self._account_id(call.account, batch), self._contact_id(call, batch)
-            row = (account, call.voipid, contact, call.kind, received_at, rings_until, _as_stored(call.called_at))
+            row = (account, call.voipid, contact, call.kind, received_at, rings_until, as_stored(call.called_at))
             yield _New(row, call.raw, batch.received_at, receipt)
 
     def _insert(self, new: Sequence[_New]) -> None:
@@ -212,7 +213,3 @@ def _keep_notices(notices: Sequence[tuple[Any, ...]]) -> None:
     if notices:
         with connection.cursor() as cursor:
             cursor.executemany("INSERT INTO calls_rawnotice (call_id, received_at, body) VALUES (%s, %s, %s)", notices)
-
-
-def _as_stored(moment: datetime | None) -> Any:
-    return connection.ops.adapt_datetimefield_value(moment) if moment else None

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from calls import rollups, tallies
 from calls.models import Account, Call, HourCount, RolledDay
+from calls.models.call import Confirmation
 from calls.receive import Batch, Reception
 from calls.results import Result
 from calls.vendor.notices import EndedCall, IncomingCall
@@ -90,7 +91,8 @@ def late_result(call: Call) -> None:
 
 
 def late_receipt(call: Call) -> None:
-    Call.objects.confirm_shown(call.pk, NOON + timedelta(seconds=2), screens=1, with_sound=0)
+    at = NOON + timedelta(seconds=2)
+    Call.objects.confirm_shown([Confirmation(call.pk, call.received_at, at, screens=1, with_sound=0)])
 
 
 def late_end(call: Call) -> None:
@@ -150,8 +152,7 @@ def test_an_account_that_is_renamed_leaves_its_days_counted() -> None:
 
 def test_a_call_of_today_marks_no_day() -> None:
     call = make_call()
-    late_receipt_at = timezone.now()
-    Call.objects.confirm_shown(call.pk, late_receipt_at, screens=1, with_sound=1)
+    Call.objects.confirm_shown([Confirmation(call.pk, call.received_at, timezone.now(), screens=1, with_sound=1)])
     Result(call.pk, claim(call), [make_attempt(call, make_person(password=None))]).save()
     assert not RolledDay.objects.exists()
 

@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,11 +17,13 @@ from functools import reduce
 from operator import or_
 from typing import NamedTuple
 
-from django.db import close_old_connections, transaction
+from django.db import close_old_connections
 from django.utils import timezone
 
 from .. import patience
+from ..among import among
 from ..models import Call
+from ..models.call import Confirmation
 from ..models.person import Sight
 
 logger = logging.getLogger(__name__)
@@ -183,34 +185,52 @@ class Numbers:
             self._bits = {screen: bit for screen, bit in self._bits.items() if bit & bits}
 
 
+class Ringing(NamedTuple):
+    """What says of a call whether it was seen."""
+
+    pk: int
+    received_at: datetime
+    rings_until: datetime
+    ended_at: datetime | None
+    team: int | None
+
+
 def store(notes: Mapping[Key, Note]) -> dict[Key, datetime]:
     """Add these to their calls, in one transaction, where their people may see them.
 
     Returns: those that count, with the end of their call's ring window. Raises: django.db.Error where the database can't
     take them.
     """
-    now = timezone.now()
     by_call: defaultdict[int, dict[Key, Note]] = defaultdict(dict)
     for key, note in notes.items():
         by_call[key[0]][key] = note
-    calls = Call.objects.select_related("account").in_bulk(by_call)
+    found = Call.objects.filter(among(by_call))
+    facts = found.values_list("pk", "received_at", "rings_until", "ended_at", "account__team")
+    calls = {call.pk: call for call in map(Ringing._make, facts)}
     counting = {pk: some for pk, call in calls.items() if (some := _counting(by_call[pk], call))}
-    with transaction.atomic():
-        for pk, of_this_call in counting.items():
-            Call.objects.confirm_shown(
-                pk,
-                min(now, max(calls[pk].received_at, min(note.shown_at for note in of_this_call.values()))),
-                screens=sum(not note.counted for note in of_this_call.values()),
-                with_sound=sum(note.sound for note in of_this_call.values()),
-            )
-    return {key: calls[pk].rings_until for pk, of_this_call in counting.items() for key in of_this_call}
+    if counting:
+        Call.objects.confirm_shown(_confirmation(calls[pk], some.values()) for pk, some in counting.items())
+    return {key: calls[pk].rings_until for pk, some in counting.items() for key in some}
 
 
-def _counting(notes: Mapping[Key, Note], call: Call) -> dict[Key, Note]:
+def _counting(notes: Mapping[Key, Note], call: Ringing) -> dict[Key, Note]:
     """Those whose person sees the call, and on whose screen it was while it rang. A call may well have been over when the
     page told it, and longer when the database takes it."""
     last = call.rings_until if call.ended_at is None else min(call.rings_until, call.ended_at)
-    latest, team = call.rings_until + LATEST, call.account.team_id
+    latest = call.rings_until + LATEST
     return {
-        key: note for key, note in notes.items() if note.shown_at <= last and note.heard_at <= latest and team in note.sight
+        key: note
+        for key, note in notes.items()
+        if note.shown_at <= last and note.heard_at <= latest and call.team in note.sight
     }
+
+
+def _confirmation(call: Ringing, notes: Collection[Note]) -> Confirmation:
+    first = min(note.shown_at for note in notes)
+    return Confirmation(
+        call.pk,
+        call.received_at,
+        min(timezone.now(), max(call.received_at, first)),
+        screens=sum(not note.counted for note in notes),
+        with_sound=sum(note.sound for note in notes),
+    )

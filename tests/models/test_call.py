@@ -8,7 +8,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from calls.models import Attempt, Call
-from calls.models.call import CLAIM_LASTS, RECEIPTS_WITHIN, RECENT, outcome_of
+from calls.models.call import CLAIM_LASTS, RECEIPTS_WITHIN, RECENT, Confirmation, outcome_of
 from calls.models.person import Sight
 
 from ..factory import make_account, make_app, make_attempt, make_call, make_contact, make_person, make_team
@@ -546,7 +546,7 @@ def test_the_first_screen_is_the_earliest_in_whatever_order_they_tell() -> None:
     call = make_call()
     times = [call.received_at + seconds * SECOND for seconds in (3, 1, 2)]
     for at in times:
-        Call.objects.confirm_shown(call.pk, at, screens=2, with_sound=1)
+        Call.objects.confirm_shown([Confirmation(call.pk, call.received_at, at, screens=2, with_sound=1)])
     call.refresh_from_db()
     assert (call.shown_at, call.screens, call.screens_with_sound) == (times[1], 6, 3)
     assert call.shown_after == SECOND
