@@ -141,7 +141,7 @@ class Writer:
 
     def _stored_or_why_not(self, group: list[_Entry]) -> Exception | None:
         try:
-            _check_file()
+            _have_connection()
             receipts = self._reception.take_in([entry.batch for entry in group])
         except Exception as error:
             return error
@@ -168,7 +168,7 @@ class Writer:
     def _do(self, job: _Job) -> None:
         error = None
         try:
-            _check_file()
+            _have_connection()
             job.work()
         except Exception as raised:
             error = raised
@@ -181,12 +181,17 @@ class Writer:
         self._loop.call_soon_threadsafe(_settle, group, outcome)
 
 
-def _check_file() -> None:
+def _have_connection() -> None:
     """The connection stays open. Into a file of SQLite that was moved away or replaced meanwhile nothing is stored.
 
     Raises: OperationalError where it was.
     """
-    if connection.vendor == "sqlite" and connection.connection and not connection.connection.is_in_place:
+    if connection.vendor != "sqlite":
+        return
+    if connection.connection is None:
+        with connection.cursor() as cursor:  # for each statement of many rows SQLite makes a journal, else as a file
+            cursor.execute("PRAGMA temp_store = MEMORY")
+    elif not connection.connection.is_in_place:
         connection.close()
         raise OperationalError("the database file was moved away or replaced")
 
