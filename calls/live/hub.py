@@ -30,7 +30,7 @@ from . import checks, publish, pulse, render
 from .checks import Assignments, Versions
 from .frames import Text
 from .pulse import Pulse, Report
-from .receipts import Receipts, Shown
+from .receipts import Receipts
 from .render import Audience, Rendered
 from .sockets import SIGNED_OUT, SILENT, Socket
 
@@ -46,6 +46,9 @@ SUBSCRIBED_WITHIN = 5.0  # seconds
 SUBSCRIPTION_RENEWED_EVERY = 60.0  # seconds; channel layers let subscriptions expire after a day
 SILENCE_ALLOWED = 20.0  # seconds, of pages that have spoken
 CANCELLED_AGAIN_AFTER = 2.0  # seconds
+# Seconds. After a round with cards the hub rests for as long as it took: callbacks and clicks get their turn, and what comes
+# meanwhile is sent to each page at once, which costs much less than one after the other.
+LONGEST_REST = 0.05
 
 T = TypeVar("T")
 
@@ -103,8 +106,8 @@ class Hub:
             group.discard(socket)
         metrics.SOCKETS.set(len(self._sockets))
 
-    def hear(self, socket: Socket, shown: Iterable[Shown]) -> None:
-        """Take what a page says: that it is there, and which calls it has shown."""
+    def hear(self, socket: Socket, shown: list[int]) -> None:
+        """Take what a page says: that it is there, and which calls it has shown (see `receipts.read`)."""
         socket.heard_at = _clock()
         self._receipts.take(socket.screen, socket.audience.sight, shown)
 
@@ -178,7 +181,9 @@ class Hub:
             if self._boards_are_due():
                 await self._deliver_boards()
             if self._changed:
+                began = _clock()
                 await self._deliver_cards()
+                await asyncio.sleep(min(_clock() - began, LONGEST_REST))
             self._works(self._deliver)
             self._beat()
             if _clock() >= renew_at:

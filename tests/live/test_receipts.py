@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from calls.live import receipts
-from calls.live.receipts import LATEST, LONGEST_AGO, LONGEST_MESSAGE, Note, Numbers, Receipts, Shown, read, store
+from calls.live.receipts import LATEST, LONGEST_AGO, LONGEST_MESSAGE, Book, Numbers, Receipts, Told, read
 from calls.models import Call
 from calls.models.person import Sight
 from tests.databases import locked_database
@@ -32,7 +32,7 @@ def said(*shown: list[int]) -> str:
 
 
 def test_what_a_page_says_is_read() -> None:
-    assert read(said([7, 250, 1], [8, 0, 0])) == [Shown(7, 250, True), Shown(8, 0, False)]
+    assert read(said([7, 250, 1], [8, 0, 0])) == [7, 250, 1, 8, 0, 0]
 
 
 def test_a_sign_of_life_alone_is_read() -> None:
@@ -41,7 +41,7 @@ def test_a_sign_of_life_alone_is_read() -> None:
 
 @pytest.mark.parametrize(("ago", "taken_as"), [(-5, 0), (10**40, LONGEST_AGO)])
 def test_times_out_of_all_bounds_are_brought_into_them(ago: int, taken_as: int) -> None:
-    assert read(said([7, ago, 0])) == [Shown(7, taken_as, False)]
+    assert read(said([7, ago, 0])) == [7, taken_as, 0]
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,14 @@ def test_what_makes_no_sense_is_not_read(message: str) -> None:
 # What counts
 
 
-def note(sight: Sight = ALL, ago: float = 0, sound: bool = False, counted: bool = False, heard_ago: float = 0) -> Note:
-    now = timezone.now()
-    return Note(sight, now - ago * SECOND, now - heard_ago * SECOND, sound, counted)
+def told(
+    *calls: Call, screen: str = "one", sight: Sight = ALL, ago: float = 0, sound: bool = False, heard_ago: float = 0
+) -> Told:
+    """That they were shown so many seconds ago, and that it was heard so many seconds ago."""
+    heard_at = timezone.now().timestamp() - heard_ago
+    return Told(
+        screen, sight, heard_at, [number for call in calls for number in (call.pk, round((ago - heard_ago) * 1000), sound)]
+    )
 
 
 def record(call: Call) -> tuple[datetime | None, int | None, int]:
@@ -85,35 +90,39 @@ def record(call: Call) -> tuple[datetime | None, int | None, int]:
     return call.shown_at, call.screens, call.screens_with_sound
 
 
+def nearly(moment: datetime | None, ago: float) -> bool:
+    return moment is not None and abs(timezone.now() - ago * SECOND - moment) < 0.5 * SECOND
+
+
 @pytest.mark.django_db
 def test_screens_are_counted_and_the_first_one_gives_the_time() -> None:
-    call = make_call(received_at=timezone.now() - 10 * SECOND)
-    first = note(ago=8, sound=True)
-    store({(call.pk, "one"): note(ago=5), (call.pk, "two"): first})
-    store({(call.pk, "three"): note(ago=2)})
-    assert record(call) == (first.shown_at, 3, 1)
+    call, book = make_call(received_at=timezone.now() - 10 * SECOND), Book()
+    book.enter([told(call, ago=5), told(call, screen="two", ago=8, sound=True)])
+    book.enter([told(call, screen="three", ago=2)])
+    at, *counts = record(call)
+    assert counts == [3, 1]
+    assert nearly(at, ago=8)
 
 
 @pytest.mark.django_db
 def test_an_earlier_screen_that_tells_later_gives_the_time() -> None:
-    call = make_call(received_at=timezone.now() - 10 * SECOND)
-    store({(call.pk, "one"): note(ago=5)})
-    earlier = note(ago=7)
-    store({(call.pk, "two"): earlier})
-    assert record(call)[0] == earlier.shown_at
+    call, book = make_call(received_at=timezone.now() - 10 * SECOND), Book()
+    book.enter([told(call, ago=5)])
+    book.enter([told(call, screen="two", ago=7)])
+    assert nearly(record(call)[0], ago=7)
 
 
 @pytest.mark.django_db
 def test_a_call_is_never_shown_before_it_came() -> None:
     call = make_call()
-    store({(call.pk, "one"): note(ago=3600)})
+    Book().enter([told(call, ago=3600)])
     assert record(call)[0] == call.received_at
 
 
 @pytest.mark.django_db
 def test_a_call_is_never_shown_in_the_future() -> None:
     call = make_call()
-    store({(call.pk, "one"): note(ago=-30)})
+    Book().enter([told(call, ago=-30)])
     shown_at = record(call)[0]
     assert shown_at is not None
     assert shown_at <= timezone.now()
@@ -121,16 +130,23 @@ def test_a_call_is_never_shown_in_the_future() -> None:
 
 @pytest.mark.django_db
 def test_sound_that_comes_later_counts_no_screen_again() -> None:
-    call = make_call()
-    store({(call.pk, "one"): note()})
-    store({(call.pk, "one"): note(sound=True, counted=True)})
+    call, book = make_call(), Book()
+    book.enter([told(call)])
+    book.enter([told(call, sound=True)])
     assert record(call)[1:] == (1, 1)
+
+
+@pytest.mark.django_db
+def test_several_calls_of_one_page_are_told_apart() -> None:
+    first, second = make_call(), make_call()
+    Book().enter([told(first, second), told(second, screen="two", sound=True)])
+    assert (record(first)[1:], record(second)[1:]) == ((1, 0), (2, 1))
 
 
 @pytest.mark.django_db
 def test_the_version_of_a_call_stays() -> None:
     call = make_call()
-    store({(call.pk, "one"): note()})
+    Book().enter([told(call)])
     call.refresh_from_db()
     assert call.version == 0
 
@@ -139,36 +155,39 @@ def test_the_version_of_a_call_stays() -> None:
 def test_who_may_not_see_a_call_confirms_none() -> None:
     ours, theirs = make_team(), make_team()
     call = make_call(make_account(team=theirs))
-    assert store({(call.pk, "one"): note(Sight(False, frozenset({ours.pk})))}) == {}
+    Book().enter([told(call, sight=Sight(False, frozenset({ours.pk})))])
     assert record(call) == (None, 0, 0)
 
 
 @pytest.mark.django_db
 def test_a_call_that_nobody_knows_is_confirmed_by_nobody() -> None:
-    assert store({(2**63 - 1, "one"): note()}) == {}
+    Book().enter([Told("one", ALL, timezone.now().timestamp(), [2**63 - 1, 0, 0])])
+    assert not Call.objects.exists()
 
 
 @pytest.mark.django_db
 def test_a_call_that_rings_no_more_is_confirmed_by_who_saw_it_ring_alone() -> None:
-    call = make_call(received_at=timezone.now() - 61 * SECOND)
+    over = make_call(received_at=timezone.now() - 61 * SECOND)
     ended = make_call(received_at=timezone.now() - 10 * SECOND, ended_at=timezone.now() - 5 * SECOND)
-    late, in_time = note(ago=0.5), note(ago=7)
-    store({(call.pk, "late"): late, (call.pk, "in time"): in_time, (ended.pk, "late"): late, (ended.pk, "in time"): in_time})
-    assert record(call) == (in_time.shown_at, 1, 0)
-    assert record(ended) == (in_time.shown_at, 1, 0)
+    Book().enter([told(over, ended, screen="late", ago=0.5), told(over, ended, screen="in time", ago=7)])
+    for call in (over, ended):
+        at, *counts = record(call)
+        assert counts == [1, 0]
+        assert nearly(at, ago=7)
 
 
 @pytest.mark.django_db
 def test_after_a_while_a_call_is_confirmed_no_more() -> None:
     call = make_call(received_at=timezone.now() - 61 * SECOND - LATEST)
-    assert store({(call.pk, "one"): note(ago=60 + LATEST.total_seconds())}) == {}
+    Book().enter([told(call, ago=60 + LATEST.total_seconds())])
+    assert record(call) == (None, 0, 0)
 
 
 @pytest.mark.django_db
 def test_what_was_told_in_time_counts_however_late_the_database_takes_it() -> None:
     call = make_call(received_at=timezone.now() - 300 * SECOND)
-    assert store({(call.pk, "one"): note(ago=299, heard_ago=298)})
-    call.refresh_from_db()
+    Book().enter([told(call, ago=299, heard_ago=298)])
+    assert record(call)[1] == 1
     assert not call.unseen
 
 
@@ -190,15 +209,15 @@ async def test_a_screen_counts_once_however_often_it_tells(monkeypatch: pytest.M
     call = await asyncio.to_thread(make_call)
     taking = Receipts()
     storing = asyncio.create_task(taking.keep_storing())
-    taking.take("one", ALL, [Shown(call.pk, 5, False), Shown(call.pk, 9, False)])
+    taking.take("one", ALL, [call.pk, 5, 0, call.pk, 9, 0])
     await stored(call, 1)
-    taking.take("one", ALL, [Shown(call.pk, 9, False)])
-    taking.take("two", ALL, [Shown(call.pk, 9, False)])
+    taking.take("one", ALL, [call.pk, 9, 0])
+    taking.take("two", ALL, [call.pk, 9, 0])
     await stored(call, 2)
-    taking.take("one", ALL, [Shown(call.pk, 9, True)])
+    taking.take("one", ALL, [call.pk, 9, 1])
     await stored(call, 2, 1)
-    taking.take("one", ALL, [Shown(call.pk, 9, True)])
-    taking.take("three", ALL, [Shown(call.pk, 9, True)])
+    taking.take("one", ALL, [call.pk, 9, 1])
+    taking.take("three", ALL, [call.pk, 9, 1])
     await stored(call, 3, 2)
     storing.cancel()
     await asyncio.gather(storing, return_exceptions=True)
@@ -212,7 +231,7 @@ async def test_receipts_wait_while_somebody_else_holds_the_database(monkeypatch:
     taking = Receipts()
     storing = asyncio.create_task(taking.keep_storing())
     with locked_database():
-        taking.take("one", ALL, [Shown(call.pk, 5, True)])
+        taking.take("one", ALL, [call.pk, 5, 1])
         await asyncio.sleep(0.5)  # several attempts
         await call.arefresh_from_db()
         assert call.screens == 0
@@ -227,17 +246,18 @@ async def test_what_was_not_stored_yet_is_stored_at_the_end() -> None:
     taking = Receipts()
     storing = asyncio.create_task(taking.keep_storing())
     await asyncio.sleep(0)
-    taking.take("one", ALL, [Shown(call.pk, 5, False)])
+    taking.take("one", ALL, [call.pk, 5, 0])
     storing.cancel()
     await asyncio.gather(storing, return_exceptions=True)
     await stored(call, 1)
 
 
 async def test_notes_that_can_not_be_stored_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receipts, "MOST_NOTES", 10)
+    monkeypatch.setattr(receipts, "MOST_TOLD", 10)
     taking = Receipts()
-    taking.take("one", ALL, [Shown(pk, 5, False) for pk in range(1, 20)])
-    assert len(taking._notes) == 10
+    for pk in range(1, 20):
+        taking.take("one", ALL, [pk, 5, 0])
+    assert len(taking._told) == 10
 
 
 def test_a_number_of_a_screen_is_given_to_another_one_only_once_no_call_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
