@@ -60,6 +60,7 @@ class Writer:
 
     def __init__(self) -> None:
         self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._submitted: list[_Entry] = []  # and not handed over yet
         self._reception = Reception()
         self._thread = threading.Thread(target=self._run, name="writer")
 
@@ -69,6 +70,7 @@ class Writer:
 
     async def stop(self) -> None:
         """Store what was submitted, then end."""
+        self._hand_over()
         self._items.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -77,19 +79,32 @@ class Writer:
 
         A caller who gives up waiting costs nothing: the batch is stored and shown all the same.
         """
-        return self.submit_group([batch])[0]
+        entry = _Entry(batch, self._loop.create_future())
+        if not self._submitted:
+            self._loop.call_soon(self._hand_over)
+        self._submitted.append(entry)
+        return entry.receipt
 
     def submit_group(self, batches: Sequence[Batch]) -> list[asyncio.Future[Receipt]]:
         """The same for several, which are stored together, or for want of a database none of them."""
+        self._hand_over()
         entries = [_Entry(batch, self._loop.create_future()) for batch in batches]
         self._items.put(entries)
         return [entry.receipt for entry in entries]
 
     def do(self, work: Callable[[], object]) -> asyncio.Future[None]:
         """Have this done by the writer's thread, in turn. The future tells when, or holds the error that it raised."""
+        self._hand_over()
         done: asyncio.Future[None] = self._loop.create_future()
         self._items.put(_Job(work, done))
         return done
+
+    def _hand_over(self) -> None:
+        """All that was submitted in one turn of the event loop, together: one by one the thread would take each as it comes,
+        with a commit for almost every one, while the loop still reads the next."""
+        for start in range(0, len(self._submitted), LARGEST_GROUP):
+            self._items.put(self._submitted[start : start + LARGEST_GROUP])
+        self._submitted = []
 
     @patience.within(patience.HURRIED)
     def _run(self) -> None:

@@ -364,3 +364,48 @@ def test_nothing_is_stored_in_a_database_file_that_was_moved_away() -> None:
 
     assert asyncio.run(run())[1] == "the database file was moved away or replaced"
     assert set(Call.objects.values_list("voipid", flat=True)) == {"0", "3"}
+
+
+def test_what_is_submitted_in_one_turn_of_the_loop_is_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app()
+    groups: list[int] = []
+    take_in = Reception.take_in
+
+    def watched(self: Reception, batches: Any) -> list[Receipt]:
+        groups.append(len(batches))
+        return take_in(self, batches)
+
+    monkeypatch.setattr(Reception, "take_in", watched)
+
+    async def run() -> None:
+        async with started(Writer()) as writer:
+            for turn in range(3):
+                await settled([writer.submit(batch(app.pk, f"{turn} {number}")) for number in range(7)])
+
+    asyncio.run(run())
+    assert groups == [7, 7, 7]
+    assert Call.objects.count() == 21
+
+
+def test_what_was_submitted_last_is_stored_before_the_end() -> None:
+    app = make_app()
+
+    async def run() -> Receipt:
+        async with started(Writer()) as writer:
+            receipt = writer.submit(batch(app.pk, "1"))
+        return await receipt
+
+    assert asyncio.run(run()).stored == list(Call.objects.values_list("pk", flat=True))
+
+
+def test_other_work_is_done_after_what_was_submitted_before_it() -> None:
+    app = make_app()
+    found: list[int] = []
+
+    async def run() -> None:
+        async with started(Writer()) as writer:
+            writer.submit(batch(app.pk, "1"))
+            await writer.do(lambda: found.append(Call.objects.count()))
+
+    asyncio.run(run())
+    assert found == [1]
