@@ -20,7 +20,9 @@ from .subjects import Subject, ringdesk_with_vendor
 from .vendor import Vendor
 
 FAST, FAST_SECONDS = 50, 5.0  # clicks a second
-VENDOR_TAKES = 0.1  # seconds for an answer, so that each click's card is drawn twice, as in earnest
+# Seconds for an answer, so that each click's card is drawn twice, as in earnest. No multiple of the time between two clicks:
+# each answer would come at the very moment of another click.
+VENDOR_TAKES = 0.13
 WARM_UP = 10  # clicks, the first of which fetches the token
 CLICKERS = 32  # connections; more than there are clicks under way
 AT_ONCE = 16  # connections that push the calls

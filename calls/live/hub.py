@@ -46,8 +46,8 @@ SUBSCRIBED_WITHIN = 5.0  # seconds
 SUBSCRIPTION_RENEWED_EVERY = 60.0  # seconds; channel layers let subscriptions expire after a day
 SILENCE_ALLOWED = 20.0  # seconds, of pages that have spoken
 CANCELLED_AGAIN_AFTER = 2.0  # seconds
-# Seconds. After a round with cards the hub rests for as long as it took: callbacks and clicks get their turn, and what comes
-# meanwhile is sent to each page at once, which costs much less than one after the other.
+# Seconds. Where calls come faster than they are drawn and sent, the hub rests after each round for as long as that took:
+# callbacks and clicks get their turn, and what comes meanwhile is sent to each page at once, which costs much less.
 LONGEST_REST = 0.05
 
 T = TypeVar("T")
@@ -183,7 +183,8 @@ class Hub:
             if self._changed:
                 began = _clock()
                 await self._deliver_cards()
-                await asyncio.sleep(min(_clock() - began, LONGEST_REST))
+                if self._changed:
+                    await asyncio.sleep(min(_clock() - began, LONGEST_REST))
             self._works(self._deliver)
             self._beat()
             if _clock() >= renew_at:
