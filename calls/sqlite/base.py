@@ -63,12 +63,20 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self._end_turn()
 
     def _close(self) -> None:
-        while self._cursors:  # one that was not read to its end would have the next one read old data
-            self._cursors.pop().close()
-        if self.errors_occurred or self.in_atomic_block or not _idle.keep(self.connection):
+        has_failed = self.errors_occurred or self.in_atomic_block
+        if has_failed or not self._could_end_cursors() or not _idle.keep(self.connection):
             super()._close()  # type: ignore[misc]
         self.connection = None  # it may be another thread's already
         self._end_turn()
+
+    def _could_end_cursors(self) -> bool:
+        """One that was not read to its end would have the next one see old rows."""
+        try:
+            while self._cursors:
+                self._cursors.pop().close()
+        except sqlite3.ProgrammingError:  # another thread is reading by it just now
+            return False
+        return True
 
     def _end_turn(self) -> None:
         if self._has_turn and not (self.connection and self.connection.in_transaction):
