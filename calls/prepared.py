@@ -14,6 +14,8 @@ from .among import LATER, Among, parameter
 
 Row = TypeVar("Row", bound=Model)
 
+LARGEST_ID = 2**63 - 1  # addresses may hold any number
+
 
 class ById(Generic[Row]):
     """Rows by ids, with what a queryset joins to them and in its order; what it prefetches is left out.
@@ -28,7 +30,7 @@ class ById(Generic[Row]):
 
     def fetch(self, ids: Iterable[int]) -> list[Row]:
         """Those rows that there are. One query, or none without ids. Raises: django.db.Error."""
-        wanted = sorted(ids)
+        wanted = sorted(pk for pk in ids if pk <= LARGEST_ID)
         if not wanted:
             return []
         rows = self._queryset.all()

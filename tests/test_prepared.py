@@ -34,9 +34,11 @@ def test_the_rows_are_those_that_the_queryset_would_find() -> None:
         ]
 
 
-def test_rows_that_are_gone_are_left_out() -> None:
+@pytest.mark.parametrize("unknown", [0, 2**63 - 1, 2**63, 10**40])
+def test_ids_of_no_row_are_left_out(unknown: int) -> None:
     call = make_call()
-    assert ById(Call.objects.all()).fetch([call.pk, call.pk + 1]) == [call]
+    assert ById(Call.objects.all()).fetch([call.pk, unknown]) == [call]
+    assert ById(Call.objects.all()).fetch([unknown]) == []
 
 
 def test_changes_are_seen() -> None:
