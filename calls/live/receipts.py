@@ -25,12 +25,12 @@ from ..among import among
 from ..models import Call
 from ..models.call import Confirmation
 from ..models.person import Sight
+from ..prepared import LARGEST_ID
 
 logger = logging.getLogger(__name__)
 
 LONGEST_MESSAGE = 16 * 1024  # characters
 LONGEST_AGO = 24 * 60 * 60 * 1000  # ms
-LARGEST_ID = 2**63 - 1
 MOST_TOLD = 200_000  # calls on screens, that wait to be stored
 STORED_EVERY = 1.0  # seconds
 SCREENS_KEPT = 1000  # that have no call, before they are forgotten

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from calls.live.render import board_for, calls_by_id
 from calls.models import Account, Call, Person, VendorApp
+from calls.models.person import Sight
 from calls.reject import NothingSent, NotOnRecord, reject
 from calls.results import DATABASE_AWAY
 
@@ -50,8 +51,7 @@ def reject_call(request: SignedInRequest, pk: int) -> HttpResponse:
 
 def _click(request: SignedInRequest, pk: int) -> HttpResponse:
     sight = request.user.sight
-    if not any(call.account.team_id in sight for call in calls_by_id([pk])):
-        raise Http404
+    _seen_call(pk, sight)
     note: dict[str, object] = {}
     try:
         note["too_late"] = not reject(pk, request.user)
@@ -61,10 +61,16 @@ def _click(request: SignedInRequest, pk: int) -> HttpResponse:
         note["not_on_record"] = error.attempt
     if not request.htmx:
         return redirect("board") if "nothing_sent" not in note else render(request, "errors/503.html", note, status=503)
+    call = _seen_call(pk, sight)  # its account may have gone to another team meanwhile
+    return HttpResponse(render_to_string("board/_card.html", {"call": call} | note))  # as pages are sent it
+
+
+def _seen_call(pk: int, sight: Sight) -> Call:
+    """With all that its card shows. Raises: Http404 where there is none that whoever sees this may see."""
     for call in calls_by_id([pk]):
         if call.account.team_id in sight:
-            return HttpResponse(render_to_string("board/_card.html", {"call": call} | note))  # as pages are sent it
-    raise Http404  # the account went to another team meanwhile
+            return call
+    raise Http404
 
 
 def first_steps() -> list[dict[str, object]]:
