@@ -26,7 +26,7 @@ from django.utils.translation import gettext_lazy as _
 
 from . import contact_data, tokens
 from .live import publish
-from .models import Account, Contact, Person, Purge, Team, UnreadBody, VendorApp
+from .models import Account, Contact, Person, Purge, Reason, Team, UnreadBody, VendorApp
 from .vendor import client, errors, reasons
 
 logger = logging.getLogger(__name__)
@@ -267,6 +267,14 @@ def _put_on_record(request: HttpRequest, pk: int, flag: int, what: str) -> None:
         action_flag=flag,
         change_message=what,
     )
+
+
+@admin.register(Reason)
+class ReasonAdmin(admin.ModelAdmin):
+    list_display = ["text", "team", "place"]
+    list_filter = ["team"]
+    list_select_related = ["team"]
+    fields = ["team", "place", "text"]
 
 
 @admin.register(Team)

@@ -85,6 +85,7 @@ def _exported(call: Call) -> dict[str, Any]:
         "attempts": [
             {
                 "by": str(attempt.person),
+                "reason": attempt.reason,
                 "started_at": _iso(attempt.started_at),
                 "answered_at": _iso(attempt.answered_at),
                 "result": attempt.result,

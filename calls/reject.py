@@ -57,8 +57,9 @@ class _Countdown:
 
 
 @patience.within(patience.HURRIED)
-def reject(pk: int, person: Person) -> bool:
-    """Reject a call in this person's name. Takes up to 8 s, and everyone watches meanwhile.
+def reject(pk: int, person: Person, reason: str = "") -> bool:
+    """Reject a call in this person's name, for this reason or for none in particular. Takes up to 8 s, and everyone watches
+    meanwhile.
 
     Returns: whether this person's click was the one that counted; if not, somebody else has rejected the call or is
     rejecting it, or it is over.
@@ -66,7 +67,7 @@ def reject(pk: int, person: Person) -> bool:
     """
     left = _Countdown(WITHIN)
     try:
-        claimed = _claim(pk, person)
+        claimed = _claim(pk, person, reason)
     except DATABASE_AWAY as error:
         connection.close_if_unusable_or_obsolete()
         logger.error("call %d could not be claimed, so nothing was sent: %s", pk, error)
@@ -85,20 +86,20 @@ def reject(pk: int, person: Person) -> bool:
 
 
 @transaction.atomic
-def _claim(pk: int, person: Person) -> tuple[Call, Result] | None:
+def _claim(pk: int, person: Person, reason: str) -> tuple[Call, Result] | None:
     """The call, and the beginning of what the claim will come to; None where the call can't be claimed."""
     for result in record.kept_of(pk):  # an answer that the database didn't have yet may say that it is rejected
         result.save()
     claimed_until = Call.objects.claim(pk, person)
     if claimed_until is None:
         return None
-    attempt = _new_attempt(pk, person)
+    attempt = _new_attempt(pk, person, reason)
     [call] = CALLS.fetch([pk])
     return call, Result(pk, claimed_until, [attempt])
 
 
-def _new_attempt(pk: int, person: Person) -> Attempt:
-    return Attempt.objects.create(call_id=pk, person=person, started_at=timezone.now())
+def _new_attempt(pk: int, person: Person, reason: str) -> Attempt:
+    return Attempt.objects.create(call_id=pk, person=person, reason=reason, started_at=timezone.now())
 
 
 def _ask(call: Call, result: Result, left: _Countdown) -> None:
@@ -137,7 +138,7 @@ def _begin_another(result: Result, last: Attempt, pause: float) -> bool:
             ours = Call.objects.filter(pk=result.call_id, claimed_until=result.claimed_until)
             if not ours.filter(rings_until__gt=timezone.now(), ended_at=None).exists():
                 return False
-            another = _new_attempt(result.call_id, last.person)
+            another = _new_attempt(result.call_id, last.person, last.reason)
     except DATABASE_AWAY:
         connection.close_if_unusable_or_obsolete()
         return False

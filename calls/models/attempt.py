@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .call import AttemptResult, Call
 from .person import Person
+from .reason import Reason
 
 
 class Attempt(models.Model):
@@ -20,6 +21,8 @@ class Attempt(models.Model):
 
     call = models.ForeignKey(Call, models.PROTECT, verbose_name=_("call"), related_name="attempts")
     person = models.ForeignKey(Person, models.PROTECT, verbose_name=_("person"), related_name="attempts")
+    # Why, as the list had it then.
+    reason = models.CharField(_("reason"), max_length=Reason.LONGEST, blank=True, default="", db_default="")
     started_at = models.DateTimeField(_("started"))
     result = models.CharField(_("result"), max_length=12, choices=Result, default=Result.PENDING)
     errcode = models.CharField(_("code"), max_length=20, blank=True)

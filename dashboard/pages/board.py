@@ -9,12 +9,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from calls.live.render import board_for, calls_by_id
-from calls.models import Account, Call, Person, VendorApp
+from calls.models import Account, Call, Person, Reason, VendorApp
 from calls.models.person import Sight
 from calls.reject import NothingSent, NotOnRecord, reject
 from calls.results import DATABASE_AWAY
 
-from .requests import SignedInRequest
+from .requests import SignedInRequest, row_id
 
 logger = logging.getLogger(__name__)
 
@@ -22,16 +22,23 @@ TEAMLESS_SHOWN = 20
 
 
 @require_GET
-def board(request: SignedInRequest) -> HttpResponse:
-    """The page that agents have open all day. Its socket sends the board anew as soon as it is connected."""
-    context: dict[str, object] = {"board": board_for(request.user.sight), "now": timezone.now()}
-    if request.user.is_supervisor:
+def board(request: SignedInRequest, is_wall: bool = False) -> HttpResponse:
+    """The page that agents have open all day; or, for a screen on the wall, the calls alone. Its socket sends the board anew
+    as soon as it is connected."""
+    sight = request.user.sight
+    context: dict[str, object] = {
+        "board": board_for(sight),
+        "reasons": Reason.objects.lists(sight),
+        "now": timezone.now(),
+        "is_wall": is_wall,
+    }
+    if request.user.is_supervisor and not is_wall:
         teamless = Account.objects.filter(team=None).order_by("-created_at")
         context |= {
             "teamless": teamless[:TEAMLESS_SHOWN],
             "teamless_more": max(0, teamless.count() - TEAMLESS_SHOWN),
         }
-    if request.user.is_admin:
+    if request.user.is_admin and not is_wall:
         context["first_steps"] = first_steps()
     return render(request, "board/page.html", context)
 
@@ -51,10 +58,10 @@ def reject_call(request: SignedInRequest, pk: int) -> HttpResponse:
 
 def _click(request: SignedInRequest, pk: int) -> HttpResponse:
     sight = request.user.sight
-    _seen_call(pk, sight)
+    reason = _reason(request, _seen_call(pk, sight))
     note: dict[str, object] = {}
     try:
-        note["too_late"] = not reject(pk, request.user)
+        note["too_late"] = not reject(pk, request.user, reason)
     except NothingSent:
         note["nothing_sent"] = True
     except NotOnRecord as error:
@@ -71,6 +78,15 @@ def _seen_call(pk: int, sight: Sight) -> Call:
         if call.account.team_id in sight:
             return call
     raise Http404
+
+
+def _reason(request: SignedInRequest, call: Call) -> str:
+    """The one that was chosen. None where it isn't in the list any more: the click is worth more than its reason."""
+    chosen = row_id(request.POST.get("reason", ""))
+    if chosen is None:
+        return ""
+    reason = Reason.objects.of_team(call.account.team_id).filter(pk=chosen).first()
+    return reason.text if reason else ""
 
 
 def first_steps() -> list[dict[str, object]]:

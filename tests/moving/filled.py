@@ -24,6 +24,7 @@ from calls.models import (
     Person,
     Purge,
     RawNotice,
+    Reason,
     SavedView,
     UnreadBody,
     VendorApp,
@@ -92,6 +93,7 @@ def _what_people_did(person: Person, call: Call) -> None:
     Export.objects.create(
         person=person, requested_at=MOMENTS[2], format="csv", language="en", zone="UTC", accounts=[3, 1, 2**62], file="a.csv"
     )
+    Reason.objects.create(text=ODD[:20], place=32767)
     Purge.objects.create(day=date(2026, 3, 4), what=Purge.What.NOTES, before=MOMENTS[5], removed=7)
 
 

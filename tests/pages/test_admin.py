@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls.live import publish
-from calls.models import Account, Call, Contact, Person, Purge, Team, UnreadBody, VendorApp
+from calls.models import Account, Call, Contact, Person, Purge, Reason, Team, UnreadBody, VendorApp
 from calls.vendor.sandbox import Sandbox
 
 from ..factory import AES_KEY, PASSWORD, make_account, make_app, make_call, make_contact, make_person, make_team
@@ -46,6 +46,7 @@ def one_of(model: str) -> Model:
         "account": make_account(app, team=make_team()),
         "contact": make_contact(app),
         "team": make_team(),
+        "reason": Reason.objects.create(team=make_team(), text="in a meeting"),
         "person": make_person(make_team(), password=None),
         "unreadbody": UnreadBody.objects.keep(app.pk, timezone.now(), b"{", "no JSON"),
         "purge": Purge.objects.create(day=timezone.localdate(), what=Purge.What.CALLS, before=timezone.now(), removed=1200),
@@ -102,7 +103,7 @@ def test_an_admin_who_is_one_no_longer_is_out_at_the_next_request() -> None:
 
 
 def test_the_admin_holds_what_is_configured_and_nothing_else() -> None:
-    assert set(MODELS) == {"vendorapp", "account", "contact", "team", "person", "unreadbody", "purge"}
+    assert set(MODELS) == {"vendorapp", "account", "contact", "team", "reason", "person", "unreadbody", "purge"}
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])

@@ -9,7 +9,7 @@ from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries
 
 from calls.live import render
-from calls.models import Attempt, Call, Person
+from calls.models import Attempt, Call, Person, Reason, Team
 from calls.models.person import Sight
 from calls.vendor.sandbox import Sandbox
 
@@ -475,7 +475,7 @@ def test_a_board_takes_the_same_queries_however_much_rings(
 ) -> None:
     busy_board(number)
     client = supervisor()
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         page = client.get("/")
     assert len(cards(page)) == min(number, 1000) + min(number, 20)
 
@@ -498,3 +498,87 @@ def test_a_lost_click_takes_the_same_queries_however_much_rings(
     call, client = call_at(sandbox, outcome=Outcome.REJECTED), supervisor()
     with django_assert_num_queries(7):
         client.post(f"/calls/{call.pk}/reject/", headers=HTMX)
+
+
+# Reasons
+
+
+def reasons_of(team: Team | None, *texts: str) -> list[Reason]:
+    return [Reason.objects.create(team=team, text=text, place=place) for place, text in enumerate(texts)]
+
+
+def test_a_click_can_carry_a_reason_of_the_list(sandbox: Sandbox) -> None:
+    call = call_at(sandbox)
+    [reason] = reasons_of(None, "in a meeting")
+    answer = supervisor().post(f"/calls/{call.pk}/reject/", {"reason": reason.pk}, headers=HTMX)
+    assert call.attempts.get().reason == "in a meeting"
+    assert "in a meeting" in words_of(answer)
+
+
+def test_a_click_without_a_reason_has_none(sandbox: Sandbox) -> None:
+    call = call_at(sandbox)
+    reasons_of(None, "in a meeting")
+    supervisor().post(f"/calls/{call.pk}/reject/", {"reason": ""}, headers=HTMX)
+    assert call.attempts.get().reason == ""
+
+
+@pytest.mark.parametrize("reason", ["0", "99999999999999999999", "-1", "x", "٣"])
+def test_a_reason_that_is_in_no_list_costs_no_click(sandbox: Sandbox, reason: str) -> None:
+    call = call_at(sandbox)
+    supervisor().post(f"/calls/{call.pk}/reject/", {"reason": reason}, headers=HTMX)
+    assert (call.attempts.get().result, call.attempts.get().reason) == (Result.ACCEPTED, "")
+
+
+def test_another_teams_reason_counts_for_no_call_of_this_team(sandbox: Sandbox) -> None:
+    call = call_at(sandbox)
+    [reason] = reasons_of(make_team(), "theirs")
+    supervisor().post(f"/calls/{call.pk}/reject/", {"reason": reason.pk}, headers=HTMX)
+    assert call.attempts.get().reason == ""
+
+
+def test_a_team_with_a_list_of_its_own_does_not_have_the_general_one() -> None:
+    team = make_team()
+    own, general = reasons_of(team, "ours"), reasons_of(None, "general")
+    assert list(Reason.objects.of_team(team.pk)) == own
+    assert list(Reason.objects.of_team(make_team().pk)) == list(Reason.objects.of_team(None)) == general
+
+
+def test_a_board_has_the_lists_of_the_teams_that_its_person_sees_and_no_others() -> None:
+    mine, other = make_team(), make_team()
+    reasons_of(mine, "mine-1", "mine-2"), reasons_of(other, "not-mine"), reasons_of(None, "for-all")
+    page = text_of(make_client(make_person(mine, password=None)).get("/"))
+    assert "mine-1" in page
+    assert "for-all" in page
+    assert "not-mine" not in page
+    assert "not-mine" in text_of(supervisor().get("/"))
+
+
+def test_a_repeated_attempt_keeps_its_reason(sandbox: Sandbox) -> None:
+    call = make_call(make_account(make_app(base_url=sandbox.url)))
+    [reason] = reasons_of(None, "in a meeting")
+    sandbox.misbehave(REJECT, "token-expired")
+    supervisor().post(f"/calls/{call.pk}/reject/", {"reason": reason.pk}, headers=HTMX)
+    assert [attempt.reason for attempt in call.attempts.all()] == ["in a meeting"] * 2
+
+
+def test_the_page_of_a_call_tells_the_reason() -> None:
+    call = make_call(outcome=Outcome.REJECTED)
+    make_attempt(call, make_person(password=None), reason="in a meeting")
+    assert "in a meeting" in words_of(supervisor().get(f"/history/{call.pk}/"))
+
+
+# The wall
+
+
+def test_the_wall_screen_shows_the_calls_alone() -> None:
+    make_account()  # without a team, of which the board tells
+    page = text_of(admin().get("/wall/"))
+    assert 'id="ringing"' in page
+    assert "data-wall" in page
+    assert "Accounts without a team" not in page
+    assert "First steps" not in page
+
+
+@pytest.mark.parametrize("path", ["/", "/wall/"])
+def test_nobody_sees_a_board_without_a_sign_in(path: str) -> None:
+    assert make_client().get(path).status_code == 302
