@@ -6,10 +6,25 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 from django.views.i18n import set_language
 
-from .pages import alarms, board, call, callbacks, exports, health, history, mapping, password, reports, saved_views
+from .pages import (
+    alarms,
+    board,
+    call,
+    callbacks,
+    exports,
+    health,
+    history,
+    icon,
+    mapping,
+    password,
+    preferences,
+    reports,
+    saved_views,
+)
 
 urlpatterns = [
     path("", board.board, name="board"),
+    path("wall/", board.board, {"is_wall": True}, name="wall"),
     path("calls/<int:pk>/reject/", board.reject_call, name="reject"),
     path("history/", history.history, name="history"),
     path("history/new/", history.new_calls, name="new_calls"),
@@ -36,6 +51,8 @@ urlpatterns = [
     path("alarms/", alarms.alarms, name="alarms"),
     path("login/", LoginView.as_view(template_name="sign_in/login.html", redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("preferences/", preferences.preferences, name="preferences"),
+    path("icon/<int:calls>.svg", icon.icon, name="icon"),
     path("password/", password.ChangePassword.as_view(), name="password_change"),
     path("language/", login_not_required(set_language), name="set_language"),
     path("admin/", admin.site.urls),

@@ -5,6 +5,8 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from .looks import theme_of
+
 
 class Place(TypedDict):
     url_name: str
@@ -22,8 +24,8 @@ PLACES: list[Place] = [
 
 
 def navigation(request: HttpRequest) -> dict[str, object]:
-    """For every page: the places in its menu, and whether this is the demo.
+    """For every page: the places in its menu, whether this is the demo, and the colours.
 
     Who is signed in is for the menu to look at: a page that says that the database is away has none.
     """
-    return {"places": PLACES, "demo": settings.DEMO}
+    return {"places": PLACES, "demo": settings.DEMO, "theme": theme_of(request)}

@@ -20,6 +20,7 @@ Role = Person.Role
 # What a GET is answered, to: nobody signed in, the team's agent, another team's agent, a supervisor, an admin.
 TABLE = {
     "board": (302, 200, 200, 200, 200),
+    "wall": (302, 200, 200, 200, 200),
     "reject": (302, 405, 405, 405, 405),
     "history": (302, 200, 200, 200, 200),
     "new_calls": (302, 200, 200, 200, 200),
@@ -44,6 +45,8 @@ TABLE = {
     "mapping": (302, 404, 404, 404, 200),
     "mapping_values": (302, 405, 405, 405, 405),
     "alarms": (302, 404, 404, 200, 200),
+    "preferences": (302, 200, 200, 200, 200),
+    "icon": (200, 200, 200, 200, 200),
     "login": (200, 302, 302, 302, 302),
     "logout": (302, 405, 405, 405, 405),
     "password_change": (302, 200, 200, 200, 200),
@@ -55,6 +58,7 @@ TABLE = {
 # What a POST is answered: to pages that change something, and aren't for everyone.
 TABLE_OF_POSTS = {
     "delete_view": (302, 404, 404, 404, 404),  # somebody else's
+    "preferences": (302, 302, 302, 302, 302),
     "add_note": (302, 200, 404, 200, 200),  # the note is empty, and the page shown again
     "cancel_export": (302, 404, 404, 404, 302),
     "replay_all": (302, 404, 404, 302, 302),
@@ -88,6 +92,8 @@ def address_of(name: str, call: Call) -> str:
         return reverse(name, args=[export.pk])
     if name in OF_A_BODY:
         return reverse(name, args=[UnreadBody.objects.keep(app.pk, timezone.now(), b"?", "no account").pk])
+    if name == "icon":
+        return reverse(name, args=[3])
     return reverse(name, args=[app.pk] if name in OF_AN_APP else [])
 
 
