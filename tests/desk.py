@@ -69,6 +69,14 @@ class Desk:
         assert answer.json() == {"errcode": 0}
         return voipid
 
+    def calls_at_once(self, number: int) -> None:
+        """So many customers call at the same moment, in one callback."""
+        notices = [
+            call_notice(self.wxid, f"7881310000{place:06}", 10**9 + next(_numbers), nickname=f"客户{place}")
+            for place in range(number)
+        ]
+        assert self.server.push(self.secret, notices).json() == {"errcode": 0}
+
     def call_pk(self, voipid: str) -> int:
         """Once it is in the database: where that is slow, the call was answered from the spool."""
         return self.call_pks([voipid])[voipid]

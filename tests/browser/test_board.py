@@ -121,7 +121,7 @@ def test_the_keyboard_alone_is_enough(desk: Desk, window: Window, sign_in: SignI
     page.keyboard.press("k")
     page.keyboard.press("Tab")  # the caller's name, which leads to the call
     page.keyboard.press("Tab")
-    expect(page.locator(f"#call-{first} button")).to_be_focused()
+    expect(page.locator(f"#call-{first} button.reject")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator(f"#call-{first}")).to_have_attribute("data-status", "rejected")
 

@@ -6,12 +6,14 @@ import "./period.js";
 import "./polled.js";
 import "./reports.js";
 import { renewIfChanged } from "./call.js";
-import { board, ringingCards, take } from "./cards.js";
+import { audibleCards, board, take } from "./cards.js";
 import { keepTicking, setServerTime } from "./clock.js";
 import { lookForNewCalls } from "./history.js";
 import { useKeyboard } from "./keyboard.js";
 import { showTimes } from "./reader.js";
+import { useReasons } from "./reasons.js";
 import { noteShown } from "./receipts.js";
+import { useSilence } from "./silence.js";
 import { connect, reconnect } from "./socket.js";
 import { ringIfDue, ringWhile } from "./sound.js";
 import { text } from "./texts.js";
@@ -19,8 +21,10 @@ import { text } from "./texts.js";
 const trouble = document.getElementById("trouble");
 
 keepTicking(board);
-ringWhile(() => ringingCards().length > 0);
+ringWhile(() => audibleCards().length > 0);
 useKeyboard(board);
+useReasons(board);
+useSilence(board);
 
 connect((html) => {
   const { wholeBoard, cards, sign } = take(html);

@@ -1,6 +1,7 @@
 // The live socket, and the pill that says how far the page can be trusted. Every close reconnects, whatever its code,
 // except a sign-out; htmx's own extension reconnects on some codes only.
 
+import { say } from "./announce.js";
 import { screen, tellAgain, untold } from "./receipts.js";
 import { loginAddress, text } from "./texts.js";
 
@@ -126,7 +127,11 @@ function wake() {
 function show() {
   if (leaving) return;
   const [state, words] = judge();
-  if (pill.dataset.state !== state) pill.dataset.state = document.documentElement.dataset.connection = state;
+  if (pill.dataset.state !== state) {
+    if (state === "stale") say(text("lost"));
+    else if (pill.dataset.state === "stale" && state === "live") say(text("restored"));
+    pill.dataset.state = document.documentElement.dataset.connection = state;
+  }
   const label = pill.querySelector("span");
   if (label.textContent !== words) label.textContent = words;
 }
