@@ -1,38 +1,82 @@
-"""What happens to every request before its page: static files, language, sign-in, time zone."""
+"""What happens to every request before its page: static files, compression, language, sign-in, time zone."""
 
 from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.gzip import GZipMiddleware, re_accepts_gzip
 from django.shortcuts import redirect, resolve_url
 from django.urls import resolve
 from django.utils import timezone, translation
+from django.utils.cache import patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from calls import patience
 from calls.language import language_of
 
+from . import static_files
+
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
+WORTH_COMPRESSING = 4096  # bytes
 OPEN_WITH_AN_OLD_PASSWORD = {"password_change", "logout", "set_language"}
 
 
 class StaticFiles(WhiteNoiseMiddleware):
-    """WhiteNoise, answering with whole files. Ours are small, and under ASGI a streamed one warns and costs more."""
+    """WhiteNoise, answering with whole files: ours are small, and under ASGI a streamed one warns and costs more."""
+
+    get_response: Handler
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        path, is_ours = static_files.without_version(request.path_info)
+        file = self.find_file(path) if self.autorefresh else self.files.get(path)
+        if file is None:
+            return self.get_response(request)
+        response = self.serve(file, request)
+        if is_ours and not self.autorefresh:
+            response["Cache-Control"] = f"max-age={self.FOREVER}, public, immutable"
+        return response
 
     @staticmethod
     def serve(static_file: Any, request: HttpRequest) -> HttpResponse:
         found = static_file.get_response(request.method, request.META)
-        response = HttpResponse(found.file.read() if found.file else b"", status=int(found.status))
+        response = HttpResponse(status=int(found.status))
         del response["content-type"]
         for name, value in found.headers:
             response[name] = value
+        if found.file:
+            with found.file as file:
+                response.content = file.read()
+        if response.content and response.status_code == HTTPStatus.OK:
+            _compress(response, request)
         return response
+
+
+def _compress(response: HttpResponse, request: HttpRequest) -> None:
+    """A file: once, and where that makes it smaller, which it doesn't make a picture."""
+    smaller = static_files.compressed(response.content)
+    if len(smaller) >= len(response.content):
+        return
+    patch_vary_headers(response, ["Accept-Encoding"])
+    if re_accepts_gzip.search(request.META.get("HTTP_ACCEPT_ENCODING", "")):
+        response.content = smaller
+        response["Content-Encoding"] = "gzip"
+        response["Content-Length"] = str(len(smaller))
+
+
+class CompressedPages(GZipMiddleware):
+    """Pages. A small answer, such as the card for a click, would come no sooner; an export is sent as it is made."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if response.streaming or len(response.content) < WORTH_COMPRESSING:  # type: ignore[attr-defined]
+            return response
+        return super().process_response(request, response)
 
 
 def clicks_first(get_response: Handler) -> Handler:

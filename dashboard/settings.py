@@ -65,6 +65,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "dashboard.middleware.StaticFiles",
+    "dashboard.middleware.CompressedPages",
     "dashboard.middleware.clicks_first",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "dashboard.middleware.reader_language",
@@ -193,6 +194,7 @@ TIME_ZONE = environment.zone("TIME_ZONE", default="Asia/Shanghai")
 
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
+STORAGES = {"staticfiles": {"BACKEND": "dashboard.static_files.Versioned"}}
 
 LOGGING = {
     "version": 1,
