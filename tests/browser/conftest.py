@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from calls.vendor.sandbox import Sandbox
+from tests.desk import Desk
 from tests.factory import PASSWORD
 from tests.server import Server
 
@@ -84,6 +86,15 @@ def sign_in(server: Server) -> Callable[[BrowserContext, str], Page]:
         return page
 
     return fill_in
+
+
+@pytest.fixture
+def lasting(server: Server, sandbox: Sandbox) -> Iterator[Desk]:
+    """A desk whose calls ring until the test is over, so that no state passes while it is looked at."""
+    desk = Desk(server, sandbox, ring_seconds=3600)
+    yield desk
+    over = "UPDATE calls_call SET rings_until = received_at WHERE account_id IN"
+    server.sql(f"{over} (SELECT id FROM calls_account WHERE wxid LIKE ?)", f"{desk.wxid}%")  # noqa: S608
 
 
 def give_session(context: BrowserContext, server: Server, username: str) -> None:

@@ -14,7 +14,6 @@ from tests.factory import PASSWORD
 from tests.faults.clicks import click, session_key_of
 
 REJECT = "/wechat/handleVoipCall"
-LASTING = 3600  # seconds for which calls ring, so that no state passes while it is looked at
 LONG_NAME = "北辰物流-陈经理（华东二区，售后）" * 4
 FAULTS: dict[str, Fault] = {"refused": "limit", "unconfirmed": "broken"}
 
@@ -57,7 +56,7 @@ def seven_calls(desk: Desk, agent: str) -> dict[str, int]:
     now = datetime.now(UTC).replace(tzinfo=None)
     desk.server.sql("UPDATE calls_call SET rings_until = ? WHERE id = ?", str(now), call["missed"])
     [(person,)] = desk.server.sql("SELECT id FROM calls_person WHERE username = ?", agent)
-    claim = (person, str(now + timedelta(seconds=LASTING)), call["rejecting"])
+    claim = (person, str(now + timedelta(hours=1)), call["rejecting"])
     desk.server.sql("UPDATE calls_call SET claimed_by_id = ?, claimed_until = ? WHERE id = ?", *claim)
     return call
 

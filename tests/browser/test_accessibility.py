@@ -15,13 +15,15 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from playwright.sync_api import BrowserContext, Route, expect
 
-from calls.vendor.sandbox import Sandbox
+from calls.vendor.sandbox import call_notice
 from tests.desk import Desk
 from tests.factory import PASSWORD
 from tests.server import Server
 
 from .conftest import give_session
-from .states import LASTING, addresses, admin_of, seven_calls
+from .states import addresses, admin_of, seven_calls
+
+pytestmark = pytest.mark.engineless
 
 Window = Callable[..., BrowserContext]
 
@@ -80,36 +82,29 @@ def inspector(window: Window, server: Server) -> Iterator[Callable[..., Inspecto
     assert not found, f"axe-core found {len(found)}:\n" + "\n".join(found)
 
 
-def lasting_desk(server: Server, sandbox: Sandbox) -> tuple[Desk, str]:
-    desk = Desk(server, sandbox, ring_seconds=LASTING)
-    [agent] = desk.staffed(1)
-    return desk, agent
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_nothing_is_found_on_the_board(
-    language: str, server: Server, sandbox: Sandbox, inspector: Callable[..., Inspector]
-) -> None:
-    desk, agent = lasting_desk(server, sandbox)
+def test_nothing_is_found_on_the_board(language: str, lasting: Desk, inspector: Callable[..., Inspector]) -> None:
+    [agent] = lasting.staffed(1)
     board = inspector(language, agent)
     board.visit("/", "board with no call")
-    desk.call()
+    lasting.call()
     board.visit("/", "board with one call")
-    seven_calls(desk, agent)
+    seven_calls(lasting, agent)
     board.visit("/", "board with calls in all states")
     board.page.context.route_web_socket("**/ws/board/**", lambda socket: socket.close())
     board.visit("/", "stale board", state="stale")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_nothing_is_found_on_any_page(
-    language: str, server: Server, sandbox: Sandbox, inspector: Callable[..., Inspector]
-) -> None:
-    desk, agent = lasting_desk(server, sandbox)
-    rows = seven_calls(desk, agent)
-    [(rows["app"],)] = server.sql("SELECT id FROM calls_vendorapp WHERE name = ?", desk.app)  # type: ignore[assignment]
-    server.push(desk.secret, [{"type": "voiceVideoCall", "rel_wxid": desk.wxid, "data": {"no": "call id"}}])
-    admin = admin_of(desk)
+def test_nothing_is_found_on_any_page(language: str, lasting: Desk, inspector: Callable[..., Inspector]) -> None:
+    server = lasting.server
+    [agent] = lasting.staffed(1)
+    rows = seven_calls(lasting, agent)
+    [(rows["app"],)] = server.sql("SELECT id FROM calls_vendorapp WHERE name = ?", lasting.app)  # type: ignore[assignment]
+    server.push(lasting.secret, [{"type": "voiceVideoCall", "rel_wxid": lasting.wxid, "data": {"no": "call id"}}])
+    for end in (1, 2):  # to accounts of no team, which supervisors are told of
+        server.push(lasting.secret, [call_notice(f"{lasting.wxid}{end}", "7881300000000001", f"{lasting.number}{end}")])
+    admin = admin_of(lasting)
     session = server.sign_in(admin, PASSWORD)
     pages = [address for address in addresses(rows) if is_page(session, f"{server.url}{address}")]
     assert {"/", "/history/", "/reports/", "/callbacks/", f"/history/{rows['refused']}/", "/password/"} <= set(pages)
@@ -127,9 +122,9 @@ def is_page(session: requests.Session, address: str) -> bool:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_nothing_is_found_on_the_way_in_and_on_pages_of_errors(
-    language: str, server: Server, sandbox: Sandbox, inspector: Callable[..., Inspector]
+    language: str, desk: Desk, inspector: Callable[..., Inspector]
 ) -> None:
-    desk, agent = lasting_desk(server, sandbox)
+    [agent] = desk.staffed(1)
     outside = inspector(language)
     outside.visit("/login/", "sign-in")
     outside.page.fill("[name=username]", agent)
@@ -145,7 +140,7 @@ def test_nothing_is_found_on_the_way_in_and_on_pages_of_errors(
         outside.visit(f"/{code}/", str(code))
     inside = inspector(language, agent)
     inside.visit("/nowhere/", "404")
-    inside.page.goto(server.url)
+    inside.page.goto(desk.server.url)
     inside.page.evaluate("document.querySelectorAll('[name=csrfmiddlewaretoken]').forEach((field) => field.remove())")
     inside.page.evaluate("document.querySelector('form[action=\"/logout/\"]').submit()")
     inside.page.wait_for_url("**/logout/")

@@ -13,6 +13,8 @@ from tests.desk import Desk
 
 from .conftest import give_session
 
+pytestmark = pytest.mark.engineless
+
 Window = Callable[..., BrowserContext]
 
 FIRST_BOARD = 100_000  # bytes
