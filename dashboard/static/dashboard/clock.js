@@ -20,11 +20,16 @@ export function tick(card) {
   const age = Math.max(0, Math.floor((now - received) / 1000));
   const left = Math.max(0, Math.ceil((until - now) / 1000));
   const shown = card.querySelector(".age time") ?? card.querySelector(".age");
-  shown.textContent = `${Math.floor(age / 60)}:${String(age % 60).padStart(2, "0")}`;
-  card.querySelector(".left").textContent = left ? text("left", left) : "";
+  write(shown, `${Math.floor(age / 60)}:${String(age % 60).padStart(2, "0")}`);
+  write(card.querySelector(".left"), left ? text("left", left) : "");
   card.classList.toggle("nearly-over", left <= NEARLY_OVER);
   const gone = Math.min(1, Math.max(0, (now - received) / (until - received)));
   card.querySelector(".window").style.setProperty("--gone", gone);
+}
+
+// A text that is written anew is laid out anew, even where it says the same.
+function write(element, words) {
+  if (element.textContent !== words) element.textContent = words;
 }
 
 export function keepTicking(root) {
