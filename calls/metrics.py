@@ -20,6 +20,7 @@ NOTICES = Counter("ringdesk_notices", "Notices in callbacks, by type; chat messa
 CALLS = Counter("ringdesk_calls", "Calls in callbacks: new, or pushed again", ["result"])
 SPOOLED = Gauge("ringdesk_spooled_callbacks", "Callbacks on disk that wait for the database", multiprocess_mode="livesum")
 REJECTS = Counter("ringdesk_reject_requests", "Requests to the vendor to reject a call", ["result"])
+PUSHES = Counter("ringdesk_pushes", "Web Push messages, by what became of them", ["result"])
 SOCKETS = Gauge("ringdesk_open_sockets", "Pages with an open socket", multiprocess_mode="livesum")
 
 

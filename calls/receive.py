@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from .by_hand import as_stored
 from .live import publish
 from .models import Account, Call, Contact, RolledDay, UnreadBody
+from .push.pushing import pushing
 from .vendor.notices import EndedCall, IncomingCall
 
 logger = logging.getLogger(__name__)
@@ -94,8 +95,11 @@ class Reception:
             self._accounts.clear()
             self._contacts.clear()
             raise
-        changed = [pk for receipt in receipts for pk in (*receipt.stored, *receipt.ended)]
-        transaction.on_commit(partial(publish.calls_changed, changed))
+        stored = [pk for receipt in receipts for pk in receipt.stored]
+        ended = [pk for receipt in receipts for pk in receipt.ended]
+        transaction.on_commit(partial(publish.calls_changed, [*stored, *ended]))
+        transaction.on_commit(partial(pushing.calls_came, stored))
+        transaction.on_commit(partial(pushing.calls_changed, ended))
         return receipts
 
     def _get_to_know_all(self, batches: Sequence[Batch]) -> None:

@@ -16,6 +16,7 @@ from django.db import InterfaceError, InternalError, OperationalError, connectio
 from . import patience
 from .live import publish
 from .models import Attempt, Call
+from .push.pushing import pushing
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class Record:
             _log_evidence(result)
             self._keep(result)
             return False
-        publish.calls_changed([result.call_id])
+        _show(result.call_id)
         return True
 
     def kept_of(self, call_id: int) -> list[Result]:
@@ -118,10 +119,15 @@ def _done_with(result: Result) -> bool:
         logger.exception("the result of a reject can't be put on record")
     else:
         logger.warning("call %d: the result of a reject is on record now", result.call_id)
-        publish.calls_changed([result.call_id])
+        _show(result.call_id)
     finally:
         connection.close()
     return True
+
+
+def _show(pk: int) -> None:
+    publish.calls_changed([pk])
+    pushing.calls_changed([pk])
 
 
 def _log_evidence(result: Result) -> None:

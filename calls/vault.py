@@ -31,6 +31,9 @@ def fingerprint(content: bytes) -> str:
 
 @lru_cache(1)
 def _fernet(secret_key: str) -> Fernet:
-    """Under a key of its own, derived from SECRET_KEY (RFC 5869)."""
-    key = HKDF(SHA256(), length=32, salt=None, info=b"ringdesk unread bodies").derive(secret_key.encode())
-    return Fernet(base64.urlsafe_b64encode(key))
+    return Fernet(base64.urlsafe_b64encode(derived(secret_key, b"ringdesk unread bodies", 32)))
+
+
+def derived(secret_key: str, purpose: bytes, length: int) -> bytes:
+    """A key of so many bytes for this purpose alone, derived from SECRET_KEY (RFC 5869)."""
+    return HKDF(SHA256(), length=length, salt=None, info=purpose).derive(secret_key.encode())

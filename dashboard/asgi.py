@@ -19,6 +19,7 @@ from calls.ingest import Ingest, Receive, Scope, Send
 from calls.intake import AnotherKey
 from calls.live.consumer import BoardConsumer
 from calls.live.hub import hub
+from calls.push.pushing import pushing
 from calls.results import record
 
 from .handler import Handler
@@ -61,12 +62,14 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         await send({"type": "lifespan.startup.failed", "message": f"Ringdesk can't start: {error}"})
         return
     housekeeping.start()
+    pushing.start()
     _answer_promptly()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await asyncio.to_thread(housekeeping.stop)
     await callbacks.stop()
     await asyncio.to_thread(record.stop)
+    await asyncio.to_thread(pushing.stop)
     await hub.stop()
     await send({"type": "lifespan.shutdown.complete"})
 

@@ -170,6 +170,18 @@ NOTICE_DAYS = environment.days("NOTICE_DAYS", default=90)
 EXPORT_DIR = environment.data_folder("EXPORT_DIR", default=DATA_DIR / "exports")
 EXPORT_DAYS = environment.whole_number("EXPORT_DAYS", default=7, at_least=1)
 
+# Web Push: the hosts of push services (those of Chrome, Firefox, Edge and Safari), subdomains included. To others nothing is
+# posted
+
+PUSH_SERVICES = [
+    "fcm.googleapis.com",
+    "push.services.mozilla.com",
+    "notify.windows.com",
+    "push.apple.com",
+    *environment.hosts("PUSH_SERVICES"),
+]
+PUSH_SERVICES_ON_THIS_MACHINE = False  # for tests, which have one of their own
+
 # People
 
 AUTH_USER_MODEL = "calls.Person"

@@ -3,3 +3,4 @@
 from dashboard.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["tests.passwords.CheapArgon2PasswordHasher"]
+PUSH_SERVICES_ON_THIS_MACHINE = True

@@ -8,6 +8,7 @@ from .note import Note
 from .notice import RawNotice
 from .person import Person
 from .purge import Purge
+from .push_subscription import PushSubscription
 from .reason import Reason
 from .rollup import AccountCount, DelayCount, DelayTotal, HourCount, PersonCount, RolledDay
 from .sample import NoticeSample
@@ -38,6 +39,7 @@ __all__ = [
     "Person",
     "PersonCount",
     "Purge",
+    "PushSubscription",
     "RawNotice",
     "Reason",
     "RolledDay",

@@ -23,6 +23,7 @@ from calls.models import (
     NoticeSample,
     Person,
     Purge,
+    PushSubscription,
     RawNotice,
     Reason,
     SavedView,
@@ -90,6 +91,8 @@ def _what_people_did(person: Person, call: Call) -> None:
         Note.objects.create(call=call, person=person, written_at=MOMENTS[1], text=text)
     Note.objects.create(pk=LARGEST_ID, call=call, person=person, written_at=MOMENTS[1], text="gone").delete()
     SavedView.objects.create(owner=person, name=ODD[:20], query="q=%E6%9D%8E")
+    keys = {"endpoint": "https://push.example.com/a", "p256dh": "p", "auth": "a"}
+    PushSubscription.objects.keep(person, str(make_client(person).session.session_key), "en", **keys)
     Export.objects.create(
         person=person, requested_at=MOMENTS[2], format="csv", language="en", zone="UTC", accounts=[3, 1, 2**62], file="a.csv"
     )

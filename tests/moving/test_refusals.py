@@ -84,7 +84,7 @@ def held_up(installation: Installation) -> Iterator[subprocess.Popen[str]]:
             "was written by a newer version of Ringdesk. Move it with that version.",
         ),
         (change("DELETE FROM calls_team"), " refers to a row of calls_team that isn't there. Bring back a backup"),
-        (damage, "Bring back a backup"),
+        (damage, "ring back a backup that is whole"),
         (
             change("UPDATE calls_contact SET nickname = '" + "x" * 201 + "' WHERE id = 3"),
             "in calls_contact, the row with id 3: its nickname is refused: value too long for type character varying(200)",
@@ -98,7 +98,10 @@ def held_up(installation: Installation) -> Iterator[subprocess.Popen[str]]:
             'its milliseconds is refused: value "3000000000" is out of range for type integer',
         ),
         (
-            change("UPDATE django_session SET session_key = '" + "k" * 41 + "'"),
+            change(
+                "UPDATE django_session SET session_key = '" + "k" * 41 + "'"
+                " WHERE session_key NOT IN (SELECT session_id FROM calls_pushsubscription)"
+            ),
             f"the row with session_key {'k' * 41}: its session_key is refused",
         ),
     ],
