@@ -8,6 +8,7 @@ from django.views.i18n import set_language
 
 from .pages import (
     alarms,
+    app,
     board,
     call,
     callbacks,
@@ -18,6 +19,7 @@ from .pages import (
     mapping,
     password,
     preferences,
+    push,
     reports,
     saved_views,
 )
@@ -49,9 +51,13 @@ urlpatterns = [
     path("mapping/<int:pk>/", mapping.mapping, name="mapping"),
     path("mapping/<int:pk>/values/", mapping.values, name="mapping_values"),
     path("alarms/", alarms.alarms, name="alarms"),
+    path("service-worker.js", app.service_worker, name="service_worker"),
+    path("manifest.webmanifest", app.manifest, name="manifest"),
     path("login/", LoginView.as_view(template_name="sign_in/login.html", redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("preferences/", preferences.preferences, name="preferences"),
+    path("preferences/push/on/", push.push_on, name="push_on"),
+    path("preferences/push/off/", push.push_off, name="push_off"),
     path("icon/<int:calls>.svg", icon.icon, name="icon"),
     path("password/", password.ChangePassword.as_view(), name="password_change"),
     path("language/", login_not_required(set_language), name="set_language"),

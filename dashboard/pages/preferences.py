@@ -1,10 +1,12 @@
-"""What somebody sets for the browser that they sit at. The server knows the looks, and the browser alone sound and keys."""
+"""What somebody sets for the browser that they sit at. The server knows the looks, the browser alone sound and keys."""
 
 from django import forms
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
+
+from calls.push import services
 
 from . import looks
 from .requests import SignedInRequest
@@ -27,4 +29,4 @@ def preferences(request: SignedInRequest) -> HttpResponse:
 
 
 def _page(request: SignedInRequest, form: LooksForm) -> HttpResponse:
-    return render(request, "preferences/page.html", {"looks": form})
+    return render(request, "preferences/page.html", {"looks": form, "push_key": services.public_key()})

@@ -46,6 +46,10 @@ TABLE = {
     "mapping_values": (302, 405, 405, 405, 405),
     "alarms": (302, 404, 404, 200, 200),
     "preferences": (302, 200, 200, 200, 200),
+    "push_on": (302, 405, 405, 405, 405),
+    "push_off": (302, 405, 405, 405, 405),
+    "service_worker": (200, 200, 200, 200, 200),
+    "manifest": (200, 200, 200, 200, 200),
     "icon": (200, 200, 200, 200, 200),
     "login": (200, 302, 302, 302, 302),
     "logout": (302, 405, 405, 405, 405),
@@ -59,6 +63,8 @@ TABLE = {
 TABLE_OF_POSTS = {
     "delete_view": (302, 404, 404, 404, 404),  # somebody else's
     "preferences": (302, 302, 302, 302, 302),
+    "push_on": (302, 400, 400, 400, 400),  # the form is empty
+    "push_off": (302, 204, 204, 204, 204),
     "add_note": (302, 200, 404, 200, 200),  # the note is empty, and the page shown again
     "cancel_export": (302, 404, 404, 404, 302),
     "replay_all": (302, 404, 404, 302, 302),

@@ -2,6 +2,8 @@
 
 import "./copy.js";
 import "./mapping.js";
+import "./notification-preferences.js";
+import "./notifications.js";
 import "./period.js";
 import "./polled.js";
 import "./reports.js";
