@@ -26,7 +26,7 @@ from django.utils.translation import gettext_lazy as _
 
 from . import contact_data, tokens
 from .live import publish
-from .models import Account, Contact, Person, Purge, Reason, Team, UnreadBody, VendorApp
+from .models import Account, Contact, FollowUp, Person, Purge, Reason, Team, UnreadBody, VendorApp
 from .vendor import client, errors, reasons
 
 logger = logging.getLogger(__name__)
@@ -279,11 +279,30 @@ class ReasonAdmin(admin.ModelAdmin):
 
 @admin.register(Team)
 class TeamAdmin(admin.ModelAdmin):
+    list_display = ["name", "follow_up"]
     search_fields = ["name"]
 
     def save_model(self, request: HttpRequest, obj: Team, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         transaction.on_commit(publish.boards_changed)
+
+
+@admin.register(FollowUp)
+class FollowUpAdmin(admin.ModelAdmin):
+    list_display = ["added_at", "contact", "team", "added_by", "taken_by", "done_by", "done_at", "note"]
+    list_display_links = None
+    list_filter = ["team"]
+    list_select_related = ["contact", "team", "added_by", "taken_by", "done_by"]
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: FollowUp | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: FollowUp | None = None) -> bool:
+        return False
 
 
 class NewPersonForm(BaseUserCreationForm):

@@ -18,19 +18,36 @@ from typing import Any
 from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
-from django.db.models import F
+from django.db.models import F, Prefetch
 from django.http import QueryDict
 from django.utils import timezone
 
 from . import search
 from .live import publish
-from .models import Attempt, Call, Callback, Contact, Export, Note, NoticeSample, RawNotice, SavedView, UnreadBody
+from .models import (
+    Attempt,
+    Call,
+    Callback,
+    Contact,
+    Export,
+    FollowUp,
+    Note,
+    NoticeSample,
+    RawNotice,
+    SavedView,
+    UnreadBody,
+)
 from .vendor import envelope, notices
 
 logger = logging.getLogger(__name__)
 
 CALLS_AT_ONCE = 200
 ERASED_WORDS = "…"  # in place of what somebody looked for
+WITH_CALLS = (
+    "attempts__person",
+    "notes__person",
+    Prefetch("follow_ups", FollowUp.objects.select_related("team", "added_by", "taken_by", "done_by").order_by("id")),
+)
 NOWHERE = notices.Mapping(account=(), contact=(), voipid=(), kind=())
 
 
@@ -64,7 +81,7 @@ def export(contact: Contact) -> dict[str, Any]:
         "exported_at": timezone.now().isoformat(),
         "vendor_app": contact.app.name,
         "contact": {"wxid": contact.wxid, "nickname": contact.nickname, "avatar": contact.avatar},
-        "calls": [_exported(call) for call in calls.prefetch_related("attempts__person", "notes__person")],
+        "calls": [_exported(call) for call in calls.prefetch_related(*WITH_CALLS)],
     }
 
 
@@ -98,6 +115,19 @@ def _exported(call: Call) -> dict[str, Any]:
         ],
         "notes": [
             {"by": str(note.person), "written_at": _iso(note.written_at), "text": note.text} for note in call.notes.all()
+        ],
+        "follow_ups": [
+            {
+                "team": follow_up.team and follow_up.team.name,
+                "added_by": follow_up.added_by and str(follow_up.added_by),
+                "added_at": _iso(follow_up.added_at),
+                "taken_by": follow_up.taken_by and str(follow_up.taken_by),
+                "taken_at": _iso(follow_up.taken_at),
+                "done_by": follow_up.done_by and str(follow_up.done_by),
+                "done_at": _iso(follow_up.done_at),
+                "note": follow_up.note,
+            }
+            for follow_up in call.follow_ups.all()
         ],
         "notice": notice and _json_or_text(notice.body),
     }
@@ -198,6 +228,10 @@ def _erase_some_calls(contact: Contact, names: _Names, erased: Erased) -> bool:
                 attempt.save(update_fields=["answer", "message"])
                 erased.answers += 1
         nobody, _created = Contact.objects.get_or_create(app=contact.app, wxid=f"erased-{contact.pk}")
+        follow_ups = FollowUp.objects.filter(call__in=calls)
+        erased.notes += follow_ups.exclude(note="").update(note="")
+        follow_ups.open().update(done_at=timezone.now())  # nobody is left to be called
+        follow_ups.update(contact=nobody)
         erased.calls += Call.objects.filter(pk__in=calls).update(contact=nobody, version=F("version") + 1)
     return False
 
@@ -272,6 +306,9 @@ def _erase_notes_elsewhere(contact: Contact, names: _Names, erased: Erased) -> N
     for note in Note.objects.filter(text__contains=contact.wxid).exclude(call__contact=contact):
         if names.id_in(note.text):
             erased.notes += Note.objects.filter(pk=note.pk).update(text="")
+    for follow_up in FollowUp.objects.filter(note__contains=contact.wxid).exclude(contact=contact):
+        if names.id_in(follow_up.note):
+            erased.notes += FollowUp.objects.filter(pk=follow_up.pk).update(note="")
 
 
 def _delete_export_files(erased: Erased) -> None:

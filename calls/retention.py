@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from . import days
-from .models import Attempt, Call, Contact, Note, Purge, RawNotice, RolledDay
+from .models import Attempt, Call, Contact, FollowUp, Note, Purge, RawNotice, RolledDay
 from .models.call import CallQuerySet
 
 logger = logging.getLogger(__name__)
@@ -77,6 +77,7 @@ def to_remove(now: datetime) -> Counter[What]:
         old = _old_calls(before, now)
         counts[What.CALLS] = old.count()
         counts[What.NOTES] = Note.objects.filter(_of(old)).count()
+        counts[What.FOLLOW_UPS] = FollowUp.objects.filter(_of(old)).count()
         counts[What.ATTEMPTS] = Attempt.objects.filter(_of(old)).count()
         counts[What.NOTICES] = RawNotice.objects.filter(_of(old)).count()
         of_contact = Call.objects.filter(contact=OuterRef("pk"))
@@ -120,6 +121,7 @@ def _remove_calls(before: datetime, now: datetime) -> Counter[What]:
             {
                 What.ATTEMPTS: Attempt.objects.filter(call__in=pks).delete()[0],
                 What.NOTES: Note.objects.filter(call__in=pks).delete()[0],
+                What.FOLLOW_UPS: FollowUp.objects.filter(call__in=pks).delete()[0],
                 What.NOTICES: RawNotice.objects.filter(call__in=pks).delete()[0],
                 What.CALLS: Call.objects.filter(pk__in=pks).delete()[1].get(Call._meta.label, 0),
                 What.CONTACTS: _remove_contacts_without_calls(contacts),

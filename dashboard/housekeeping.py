@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from calls import rollups, search
+from calls import follow_ups, rollups, search
 from calls.locks import Lock, lock
 from calls.models import Call
 from calls.retention import Purging
@@ -53,6 +53,7 @@ JOBS: list[Job] = [
     Job(refresh_statistics, every=A_DAY),
     Job(search.index_some, every=5),
     Job(Purging().step, every=3600.0),
+    Job(follow_ups.Sweep().step, every=follow_ups.EVERY),
     Job(tidy_exports, every=tidying.EVERY),
     Job(tidy_folder, every=tidying.FOLDER_EVERY, everywhere=True),
     Job(rollups.count_next, every=60),

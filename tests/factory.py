@@ -13,7 +13,7 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from calls.models import Account, Attempt, Call, Contact, Person, Team, VendorApp
+from calls.models import Account, Attempt, Call, Contact, FollowUp, Person, Team, VendorApp
 
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"  # 43 characters, as the vendor gives them
 PASSWORD = "correct horse battery staple"
@@ -95,6 +95,12 @@ def make_attempt(call: Call, person: Person, **fields: Any) -> Attempt:
     values = defaults | fields
     answered_at = values["started_at"] + timedelta(milliseconds=values["milliseconds"] or 0)
     return Attempt.objects.create(call=call, person=person, **{"answered_at": answered_at} | values)
+
+
+def make_follow_up(call: Call, **fields: Any) -> FollowUp:
+    """One that the team's setting has just added, and that nobody has taken."""
+    defaults = {"contact": call.contact, "team": call.account.team, "added_at": timezone.now()}
+    return FollowUp.objects.create(call=call, **defaults | fields)
 
 
 def make_client(person: Person | None = None, language: str = "en", **options: Any) -> Client:

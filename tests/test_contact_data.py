@@ -46,7 +46,17 @@ from calls.vendor.sandbox import call_notice, chat_notice
 from calls.writer import Writer
 
 from .desk import Desk
-from .factory import AES_KEY, encrypted, make_account, make_app, make_attempt, make_call, make_contact, make_person
+from .factory import (
+    AES_KEY,
+    encrypted,
+    make_account,
+    make_app,
+    make_attempt,
+    make_call,
+    make_contact,
+    make_follow_up,
+    make_person,
+)
 from .test_receive import batch, incoming
 
 pytestmark = pytest.mark.django_db
@@ -76,6 +86,9 @@ def full_call(contact: Contact, agent: Person, **fields: Any) -> Call:
     answer = json.dumps({"errcode": 0, "chat_wxid": contact.wxid, "name": contact.nickname})  # the name spelt in escapes
     make_attempt(call, agent, started_at=LONG_AGO, answer=answer, message=f"accepted for {contact.nickname}")
     Note.objects.create(call=call, person=agent, written_at=LONG_AGO, text=f"{contact.nickname} calls every day")
+    make_follow_up(
+        call, added_at=LONG_AGO, added_by=agent, done_at=LONG_AGO, done_by=agent, note=f"{contact.nickname} is content"
+    )
     notice = call_notice(account.wxid, contact.wxid, call.voipid, nickname=contact.nickname)
     RawNotice.objects.create(call=call, received_at=LONG_AGO, body=json.dumps(notice, ensure_ascii=False))
     return call
@@ -153,6 +166,8 @@ def test_the_export_holds_all_that_is_kept_about_somebody(contact: Contact, agen
     assert (attempt["result"], attempt["code"], attempt["by"]) == ("accepted", "0", "李雷")
     assert json.loads(attempt["answer"])["name"] == NICKNAME
     assert [note["text"] for note in told["notes"]] == [f"{NICKNAME} calls every day"]
+    [follow_up] = told["follow_ups"]
+    assert (follow_up["added_by"], follow_up["done_by"], follow_up["note"]) == ("李雷", "李雷", f"{NICKNAME} is content")
     assert told["notice"]["data"][0]["chat_wxid"] == WXID
     assert "somebody else" not in json.dumps(written, ensure_ascii=False)
 
@@ -211,12 +226,17 @@ def test_erasing_leaves_no_trace_in_any_table(contact: Contact, agent: Person) -
     SavedView.objects.create(owner=agent, name=f"all of {NICKNAME}", query="")
     Export.objects.create(person=agent, requested_at=LONG_AGO, format="csv", query=urlencode({"q": WXID, "kind": 1}))
     assert {place.partition(".")[0] for place in traces()} >= {
-        "calls_contact", "calls_note", "calls_attempt", "calls_rawnotice", "calls_savedview", "calls_export",
-        "content of UnreadBody", "content of NoticeSample",
+        "calls_contact", "calls_note", "calls_followup", "calls_attempt", "calls_rawnotice", "calls_savedview",
+        "calls_export", "content of UnreadBody", "content of NoticeSample",
     }  # fmt: skip
     erased = erase(contact)
     assert traces() == set()
-    assert (erased.calls, erased.notices, erased.notes, erased.answers) == (3, 3, 4, 3)
+    assert (erased.calls, erased.notices, erased.notes, erased.answers) == (
+        3,
+        3,
+        7,
+        3,
+    )  # a note of each call, one elsewhere, and one of each follow-up
     assert (erased.samples, erased.unread, erased.unread_unknown) == (1, 3, 0)
     assert (erased.views, erased.searches) == (2, 1)
 
@@ -557,7 +577,7 @@ def test_the_command_erases_once_it_is_confirmed(contact: Contact, agent: Person
     full_call(contact, agent)
     _, beside = contact_command(WXID, "--erase", said="yes\n")
     assert "will be erased from 1 calls" in beside
-    assert "Erased: calls 1, notices 1, notes 1, answers 1" in beside
+    assert "Erased: calls 1, notices 1, notes 2, answers 1" in beside
     assert "Not reached: backups" in beside
     assert traces() == set()
 

@@ -23,13 +23,23 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from calls import retention
-from calls.models import Attempt, Call, Contact, Note, Purge, RawNotice, RolledDay
+from calls.models import Attempt, Call, Contact, FollowUp, Note, Purge, RawNotice, RolledDay
 from calls.receive import Receipt
 from calls.retention import Purging, What, kept_since, remove_some, to_remove
 from calls.writer import Writer
 from dashboard import settings as installed
 
-from .factory import AES_KEY, PASSWORD, make_account, make_attempt, make_call, make_client, make_contact, make_person
+from .factory import (
+    AES_KEY,
+    PASSWORD,
+    make_account,
+    make_attempt,
+    make_call,
+    make_client,
+    make_contact,
+    make_follow_up,
+    make_person,
+)
 from .installation import Installation, installation
 from .pages.reading import words_of
 from .server import running_server
@@ -58,6 +68,7 @@ def full_call(received_at: datetime, **fields: Any) -> Call:
     make_attempt(call, person, started_at=received_at, answer='{"errcode": 0}')
     Note.objects.create(call=call, person=person, written_at=received_at, text="calls often")
     RawNotice.objects.create(call=call, received_at=received_at, body="{}")
+    make_follow_up(call, added_at=received_at, done_at=received_at, done_by=person)
     return call
 
 
@@ -255,7 +266,7 @@ def test_whatever_interrupts_it_exactly_what_is_older_is_removed(
     at_once: int,
     killed_at: set[int],
 ) -> None:
-    for model in (Attempt, Note, RawNotice, Call, Contact, Purge):
+    for model in (Attempt, Note, FollowUp, RawNotice, Call, Contact, Purge):
         model.objects.all().delete()
     settings.CALL_DAYS, settings.ATTEMPT_DAYS, settings.NOTICE_DAYS = days
     account = make_account()
@@ -281,7 +292,8 @@ def test_whatever_interrupts_it_exactly_what_is_older_is_removed(
         with connection.execute_wrapper(count), suppress(Killed):
             removed_all = not remove_some(NOW)
         whole = set(Call.objects.values_list("pk", flat=True))
-        assert set(Note.objects.values_list("call", flat=True)) == whole  # all of a call is there, or nothing
+        for model in (Note, FollowUp):  # all of a call is there, or nothing
+            assert set(model.objects.values_list("call", flat=True)) == whole
 
     def with_a_row(model: Any, what: What) -> list[int]:
         assert not model.objects.exclude(call__in=kept).exists()
@@ -339,6 +351,7 @@ def test_the_command_says_what_it_removed_and_from_when_on_the_rest_is_kept(sett
         "attempts: kept as long as their calls; 1 removed",
         f"notices: kept from {today - 10 * DAY} 00:00 on; 2 removed",
         "notes: kept as long as their calls; 1 removed",
+        "follow_ups: kept as long as their calls; 1 removed",
         "contacts: kept as long as their calls; 1 removed",
     ]
 

@@ -4,6 +4,7 @@ from .call import Call
 from .callback import Callback
 from .contact import Contact
 from .export import Export
+from .follow_up import FollowUp
 from .note import Note
 from .notice import RawNotice
 from .person import Person
@@ -32,6 +33,7 @@ __all__ = [
     "DelayCount",
     "DelayTotal",
     "Export",
+    "FollowUp",
     "HourCount",
     "IndexedUpTo",
     "Note",

@@ -22,6 +22,7 @@ class Purge(models.Model):
         ATTEMPTS = "attempts", _("reject attempts")
         NOTICES = "notices", _("raw notices")
         NOTES = "notes", _("notes")
+        FOLLOW_UPS = "follow_ups", _("follow-ups")
         CONTACTS = "contacts", _("contacts")
 
     day = models.DateField(_("on"))  # in the installation's zone

@@ -57,6 +57,30 @@ def lately(at: datetime) -> SafeString:
 
 
 @register.filter
+def age(at: datetime) -> SafeString:
+    """How long ago a moment is, in a `<time>` that the browser keeps current."""
+    return format_html(
+        '<time datetime="{}" data-ago title="{}">{}</time>',
+        at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S} {zone_of(at)}",
+        roughly(timezone.now() - at),
+    )
+
+
+@register.filter
+def roughly(length: timedelta) -> str:
+    """`just now`, `22 min`, `5 h` or, from two days on, `2 d`."""
+    minutes = length // timedelta(minutes=1)
+    if minutes < 1:
+        return gettext("just now")
+    if minutes < 60:
+        return gettext("{n} min").replace("{n}", str(minutes))
+    if minutes < 48 * 60:
+        return gettext("{n} h").replace("{n}", str(minutes // 60))
+    return gettext("{n} d").replace("{n}", str(minutes // (24 * 60)))
+
+
+@register.filter
 def zone_of(at: datetime) -> str:
     """`UTC+8`, as it is in the active zone at that moment."""
     minutes = int((timezone.localtime(at).utcoffset() or timedelta()).total_seconds()) // 60

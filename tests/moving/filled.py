@@ -31,7 +31,17 @@ from calls.models import (
     VendorApp,
 )
 
-from ..factory import make_account, make_app, make_attempt, make_call, make_client, make_contact, make_person, make_team
+from ..factory import (
+    make_account,
+    make_app,
+    make_attempt,
+    make_call,
+    make_client,
+    make_contact,
+    make_follow_up,
+    make_person,
+    make_team,
+)
 
 CALLS = 300
 LARGEST_ID = 9_000_000_000  # of a note that is gone
@@ -87,6 +97,8 @@ def _what_came(app: VendorApp, call: Call) -> None:
 
 
 def _what_people_did(person: Person, call: Call) -> None:
+    make_follow_up(call, added_by=person, done_at=MOMENTS[4], done_by=person, note=ODD)
+    make_follow_up(call, taken_by=person, taken_at=MOMENTS[5])
     for text in ("", "NULL", r"\N", ODD):
         Note.objects.create(call=call, person=person, written_at=MOMENTS[1], text=text)
     Note.objects.create(pk=LARGEST_ID, call=call, person=person, written_at=MOMENTS[1], text="gone").delete()

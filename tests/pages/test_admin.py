@@ -20,7 +20,17 @@ from calls.live import publish
 from calls.models import Account, Call, Contact, Person, Purge, Reason, Team, UnreadBody, VendorApp
 from calls.vendor.sandbox import Sandbox
 
-from ..factory import AES_KEY, PASSWORD, make_account, make_app, make_call, make_contact, make_person, make_team
+from ..factory import (
+    AES_KEY,
+    PASSWORD,
+    make_account,
+    make_app,
+    make_call,
+    make_contact,
+    make_follow_up,
+    make_person,
+    make_team,
+)
 from ..factory import make_client as client_of
 from ..server import free_port
 from .reading import HOSTILE, text_of, words_of
@@ -42,6 +52,7 @@ def one_of(model: str) -> Model:
     """A row of this model."""
     app = make_app()
     rows: dict[str, Model] = {
+        "followup": make_follow_up(make_call(make_account(app))),
         "vendorapp": app,
         "account": make_account(app, team=make_team()),
         "contact": make_contact(app),
@@ -103,7 +114,7 @@ def test_an_admin_who_is_one_no_longer_is_out_at_the_next_request() -> None:
 
 
 def test_the_admin_holds_what_is_configured_and_nothing_else() -> None:
-    assert set(MODELS) == {"vendorapp", "account", "contact", "team", "reason", "person", "unreadbody", "purge"}
+    assert set(MODELS) == {"vendorapp", "account", "contact", "team", "reason", "person", "unreadbody", "purge", "followup"}
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
@@ -329,8 +340,9 @@ def test_no_page_shows_a_passwords_hash() -> None:
 
 
 def test_a_team_is_added() -> None:
-    as_admin().post("/admin/calls/team/add/", {"name": "售后"})
-    assert Team.objects.get().name == "售后"
+    as_admin().post("/admin/calls/team/add/", {"name": "售后", "follow_up": "missed"})
+    added = Team.objects.get()
+    assert (added.name, added.follow_up) == ("售后", "missed")
 
 
 def test_an_account_is_put_into_a_team() -> None:
@@ -351,7 +363,11 @@ async def test_saving_who_sees_what_asks_every_page_for_a_fresh_board(model: str
     def save() -> int:
         try:
             row = one_of(model)
-            return as_admin().post(f"/admin/calls/{model}/{row.pk}/change/", {"name": "renamed"}).status_code
+            return (
+                as_admin()
+                .post(f"/admin/calls/{model}/{row.pk}/change/", {"name": "renamed", "follow_up": "hand"})
+                .status_code
+            )
         finally:
             connections.close_all()
 
