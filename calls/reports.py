@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cached_property
 from itertools import chain
+from statistics import median_low
 from typing import Any, TypeVar
 
-from django.db.models import Count, ExpressionWrapper, F, Field, Model, Q, Sum
+from django.db.models import Count, Exists, ExpressionWrapper, F, Field, Model, OuterRef, Q, Sum
 
 from . import tallies
 from .days import Span, span
-from .models import AccountCount, DelayCount, DelayTotal, HourCount, PersonCount, RolledDay
+from .models import AccountCount, DelayCount, DelayTotal, FollowUp, HourCount, PersonCount, RolledDay
 from .models.call import CallQuerySet
 
 Key = TypeVar("Key")
@@ -47,6 +48,16 @@ class Delay:
     p50: int | None
     p90: int | None
     p99: int | None
+
+
+@dataclass(frozen=True)
+class FollowedUp:
+    """Calls that led to a follow-up."""
+
+    calls: int
+    open: int
+    done: int
+    half_within: timedelta | None  # of those that are done, from when they were added; None: there are none
 
 
 @dataclass(frozen=True)
@@ -206,6 +217,19 @@ def delay(asked: Asked, until: int) -> Delay:
     known = sorted(counts.items())
     p50, p90, p99 = (tallies.nearest_rank(known, percent) for percent in (50, 90, 99))
     return Delay(counts.total(), p50, p90, p99)
+
+
+def follow_ups(asked: Asked) -> FollowedUp:
+    """Of those of a call that is on the list again, the open one counts."""
+    # From the few follow-ups to their calls, since most calls have none.
+    begin, _end = asked.span
+    those = FollowUp.objects.filter(Exists(asked.calls.filter(pk=OuterRef("call"))), added_at__gte=begin).order_by("id")
+    took: dict[int, timedelta | None] = {}  # None: open
+    for call, added_at, done_at in those.values_list("call", "added_at", "done_at").iterator():
+        if done_at is None or took.get(call, timedelta()) is not None:
+            took[call] = done_at - added_at if done_at else None
+    done = [length for length in took.values() if length is not None]
+    return FollowedUp(len(took), len(took) - len(done), len(done), median_low(done) if done else None)
 
 
 def repeat_callers(asked: Asked, most: int) -> list[tuple[int, Tally]]:

@@ -12,13 +12,14 @@ from django.db.models import Q
 from django.template.loader import get_template, render_to_string
 from django.utils import timezone, translation
 
-from ..models import Attempt, Call
+from ..models import Attempt, Call, FollowUp
 from ..models.call import RECENT
 from ..models.person import Sight
 from ..prepared import ById
 
 RINGING_SHOWN = 1000
 ENDED_SHOWN = 20
+FOLLOW_UPS_SHOWN = 20
 
 CALLS = ById(Call.objects.all().for_card().order_by("received_at", "id"))
 ATTEMPTS = ById(Attempt.objects.order_by("id"), by="call_id")
@@ -39,6 +40,8 @@ class Board:
     more: int  # ringing calls beyond those shown
     ended: list[Call]
     sees_nothing: bool  # whether its person is in no team, and so will see no call either
+    follow_ups: list[FollowUp]  # to be done, oldest first
+    follow_ups_in_all: int  # with those that are not shown
 
 
 @dataclass
@@ -62,7 +65,16 @@ def board_for(sight: Sight) -> Board:
     shown = [*ringing[:RINGING_SHOWN], *active.filter(handled)[:RINGING_SHOWN]]
     shown.sort(key=lambda call: (call.received_at, call.pk))
     ended = list(seen.recently_over(now).for_card().order_by("-received_at", "-id")[:ENDED_SHOWN])
-    return Board(shown, more, ended, sees_nothing=not sight.all and not sight.teams)
+    follow_ups, in_all = _follow_ups(sight)
+    sees_nothing = not sight.all and not sight.teams
+    return Board(shown, more, ended, sees_nothing, follow_ups, in_all)
+
+
+def _follow_ups(sight: Sight) -> tuple[list[FollowUp], int]:
+    """The first of them, and how many there are."""
+    open_ones = FollowUp.objects.seen_by(sight).open()
+    found = list(open_ones.for_list()[: FOLLOW_UPS_SHOWN + 1])
+    return found[:FOLLOW_UPS_SHOWN], len(found) if len(found) <= FOLLOW_UPS_SHOWN else open_ones.count()
 
 
 def calls_by_id(ids: Iterable[int]) -> list[Call]:
@@ -134,6 +146,8 @@ class _Drawing:
             "ended": self.cards(board.ended, language),
             "more": board.more,
             "sees_nothing": board.sees_nothing,
+            "follow_ups": board.follow_ups,
+            "follow_ups_in_all": board.follow_ups_in_all,
             "now": timezone.now(),
         }
         with translation.override(language):

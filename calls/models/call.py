@@ -19,6 +19,7 @@ from .rollup import RolledDay
 
 if TYPE_CHECKING:
     from .attempt import Attempt
+    from .follow_up import FollowUp
 
 # How long a claim holds: a whole reject ends well within it, so one that still stands after it was left by a dead process.
 CLAIM_LASTS = timedelta(seconds=10)
@@ -143,7 +144,7 @@ class CallQuerySet(models.QuerySet["Call"]):
         """Newest first, with all that a row shows."""
         return (
             self.select_related("account__team", "contact", "claimed_by")
-            .prefetch_related("attempts")
+            .prefetch_related("attempts", "follow_ups")
             .order_by("-received_at", "-id")
         )
 
@@ -344,6 +345,11 @@ class Call(models.Model):
     def last_attempt(self) -> Attempt | None:
         """The latest request to the vendor; reads the prefetched attempts."""
         return max(self.attempts.all(), key=lambda attempt: attempt.pk, default=None)
+
+    @property
+    def follow_up(self) -> FollowUp | None:
+        """What it led to: an open one, else the latest; reads the prefetched ones."""
+        return max(self.follow_ups.all(), key=lambda found: (found.done_at is None, found.pk), default=None)
 
     @property
     def answer_is_gone(self) -> bool:

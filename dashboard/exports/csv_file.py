@@ -26,7 +26,7 @@ def parts(table: Table, folder: Path) -> Iterator[bytes]:
 
 
 def _cells(row: Row, length: int | None) -> list[str]:
-    at, contact, account, kind, outcome, by, seconds, answer, screens = row
+    at, contact, account, kind, outcome, by, follow_up, seconds, answer, screens = row
     return [
         at.isoformat(" ", "seconds")[:length],
         safe(contact),
@@ -34,6 +34,7 @@ def _cells(row: Row, length: int | None) -> list[str]:
         kind,
         outcome,
         safe(by),
+        follow_up,
         "" if seconds is None else f"{seconds:.1f}",
         safe(answer),
         str(screens),

@@ -15,7 +15,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext
 
 from calls.among import among
-from calls.models import Account, Attempt, Call, Person
+from calls.models import Account, Attempt, Call, FollowUp, Person
 from calls.models.call import RECEIPTS_WITHIN, CallQuerySet
 from calls.templatetags.ringdesk import thousands, zone_of
 
@@ -50,6 +50,7 @@ class Row(NamedTuple):
     kind: str
     outcome: str
     by: str
+    follow_up: str
     seconds: float | None  # from the callback to the vendor's acceptance
     answer: str
     screens: int | str  # in words where it isn't known
@@ -77,6 +78,7 @@ class Table:
             gettext("Kind"),
             gettext("Outcome"),
             gettext("By"),
+            gettext("Follow-up"),
             gettext("Time to reject (s)"),
             gettext("Vendor's answer"),
             gettext("Screens"),
@@ -125,6 +127,7 @@ class _Words:
         self.zone = timezone.get_current_timezone()
         self.kinds = {value: capfirst(str(label)) for value, label in Call.Kind.choices}
         self.outcomes = {value: capfirst(str(label)) for value, label in Call.Outcome.choices}
+        self.follow_ups = {value: capfirst(str(label)) for value, label in FollowUp.State.choices}
         self.results = {value: str(label) for value, label in Attempt.Result.choices}
         self.statuses: dict[str, str] = {
             Call.Status.RINGING: gettext("Ringing"),
@@ -156,6 +159,7 @@ class _Names(dict[int, str]):
 def _rows(calls: list[tuple[Any, ...]], words: _Words) -> list[Row]:
     unseen_before = timezone.now() - RECEIPTS_WITHIN
     attempts = _last_attempts([call[0] for call in calls])
+    follow_ups = _follow_ups([call[0] for call in calls])
     still_open = _open_in_words([call[0] for call in calls if call[-1]], words)
     rows = []
     for pk, received, account, nickname, wxid, kind, outcome, by, screens, _open in calls:
@@ -170,6 +174,7 @@ def _rows(calls: list[tuple[Any, ...]], words: _Words) -> list[Row]:
                 words.kinds[kind],
                 still_open.get(pk) or words.of(outcome, unseen),
                 words.people[by] if by else NOBODY,
+                words.follow_ups[follow_ups[pk]] if pk in follow_ups else "",
                 (_moment(answered) - received_at).total_seconds() if answered and result == "accepted" else None,
                 _answer(errcode or words.results[result], milliseconds) if attempt else "",
                 words.unknown if screens is None else screens,
@@ -193,6 +198,18 @@ def _last_attempts(calls: list[int]) -> dict[int, tuple[Any, ...]]:
         if call not in latest or latest[call][0] < attempt[0]:
             latest[call] = tuple(attempt)
     return latest
+
+
+def _follow_ups(calls: list[int]) -> dict[int, str]:
+    """What those calls that led to a follow-up say of it."""
+    if not calls:
+        return {}
+    states: dict[int, str] = {}
+    found = FollowUp.objects.filter(call__gte=min(calls), call__lte=max(calls)).order_by()
+    for call, done_at in found.values_list("call", "done_at"):
+        if done_at is None or call not in states:
+            states[call] = FollowUp.State.DONE if done_at else FollowUp.State.OPEN
+    return states
 
 
 def _as_text(field: str) -> Cast:

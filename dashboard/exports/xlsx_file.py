@@ -15,7 +15,7 @@ from .rows import Row, Table
 
 CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 ROWS_OF_A_SHEET = 1_048_576
-WIDTHS = [20, 24, 20, 8, 24, 16, 18, 30, 10]  # characters
+WIDTHS = [20, 24, 20, 8, 24, 16, 14, 18, 30, 10]  # characters
 DATE = "yyyy-mm-dd hh:mm:ss"
 DAY_ZERO = datetime(1899, 12, 30)  # as spreadsheets count days, without a zone
 BLOCK = 256 * 1024  # bytes

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from calls import search
 from calls.days import span
-from calls.models import Account, Call, Contact, Person, Team
+from calls.models import Account, Call, Contact, FollowUp, Person, Team
 from calls.models.call import CallQuerySet
 from calls.models.person import Sight
 
@@ -66,6 +66,12 @@ class CallFilter(filters.FilterSet):
     )
     contact = filters.ModelChoiceFilter(label=_("Contact"), queryset=Contact.objects.none(), widget=forms.HiddenInput())
     unseen = filters.BooleanFilter(label=_("Nobody saw it"), method="_seen_by_nobody", widget=forms.CheckboxInput())
+    follow_up = filters.ChoiceFilter(
+        label=_("Follow-up"),
+        choices=capitalised(FollowUp.State),
+        empty_label=_("With or without follow-up"),
+        method="_led_to",
+    )
     weekday = WholeNumberFilter(
         label=_("Weekday"),
         method="_untouched",
@@ -235,6 +241,9 @@ class CallFilter(filters.FilterSet):
             return calls
         # All accounts: the index of these calls has the account first.
         return calls.seen_by_nobody(timezone.now()).filter(account__in=Account.objects.values("pk"))
+
+    def _led_to(self, calls: CallQuerySet, name: str, state: str) -> CallQuerySet:
+        return calls.filter(FollowUp.objects.all().in_state(state).their_calls())
 
     def _when(self) -> Q:
         first, last = self.form.days

@@ -31,7 +31,7 @@ def _value(filtered: CallFilter, name: str) -> str:
             return str(WEEKDAYS[value - 1])
         case "hour":
             return f"{value}:00–{value + 1}:00"
-        case "period" | "outcome" | "kind":
+        case "period" | "outcome" | "kind" | "follow_up":
             return next(str(label) for key, label in filtered.form.fields[name].choices if str(key) == given)
         case "team" if value == WITHOUT_TEAM:
             return gettext("No team")

@@ -6,19 +6,25 @@ import json
 from typing import Any
 
 from django import forms
+from django.db.models import Prefetch
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
-from calls.models import Call, Note, RawNotice
+from calls.models import Call, FollowUp, Note, RawNotice
 
 from ..filters.call_filter import MOST_COUNTED
 from .requests import SignedInRequest
 from .timeline import timeline
 
 OTHER_CALLS = 10
+WITH_CALL = (
+    "attempts__person",
+    "notes__person",
+    Prefetch("follow_ups", FollowUp.objects.select_related("added_by", "taken_by", "done_by").order_by("id")),
+)
 
 
 class Lines(forms.CharField):
@@ -59,13 +65,14 @@ def add_note(request: SignedInRequest, pk: int) -> HttpResponse:
 
 def _page(request: SignedInRequest, pk: int, form: NoteForm) -> HttpResponse:
     seen = Call.objects.seen_by(request.user.sight)
-    found = get_object_or_404(seen.for_history().prefetch_related("attempts__person", "notes__person"), pk=pk)
+    found = get_object_or_404(seen.for_history().prefetch_related(None).prefetch_related(*WITH_CALL), pk=pk)
     others = seen.filter(contact=found.contact_id).exclude(pk=pk)
     context: dict[str, object] = {
         "call": found,
         "steps": timeline(found),
         "note_form": form,
-        "others": others.for_history()[:OTHER_CALLS],
+        "follow_up": FollowUp.objects.open().filter(contact=found.contact_id, team=found.account.team_id).for_list().first(),
+        "others": others.for_history().prefetch_related(None)[:OTHER_CALLS],
         "others_count": others[: MOST_COUNTED + 1].count(),
         "most_counted": MOST_COUNTED,
     }

@@ -17,6 +17,7 @@ class Place(TypedDict):
 
 PLACES: list[Place] = [
     {"url_name": "board", "icon": "ringing", "label": _("Calls"), "for_supervisors": False},
+    {"url_name": "follow_ups", "icon": "follow-up", "label": _("Follow up"), "for_supervisors": False},
     {"url_name": "history", "icon": "history", "label": _("History"), "for_supervisors": False},
     {"url_name": "reports", "icon": "reports", "label": _("Reports"), "for_supervisors": False},
     {"url_name": "callbacks", "icon": "callbacks", "label": _("Callback log"), "for_supervisors": True},

@@ -21,7 +21,7 @@ from ..filters.form import MOST_DAYS
 
 USUAL_DAYS = 28
 DATES = ("from", "to")
-NARROW = ("q", "account", "agent", "contact", "weekday", "hour")  # what the counted days know nothing of
+NARROW = ("q", "account", "agent", "contact", "follow_up", "weekday", "hour")  # what the counted days know nothing of
 
 
 class LayoutForm(forms.Form):

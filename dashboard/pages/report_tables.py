@@ -9,8 +9,8 @@ from typing import Any
 
 from django.utils.translation import gettext
 
-from calls.models import Account, Call, Contact, Person, Team
-from calls.reports import Delay, Tally
+from calls.models import Account, Call, Contact, FollowUp, Person, Team
+from calls.reports import Delay, FollowedUp, Tally
 from calls.templatetags.ringdesk import thousands
 
 from ..filters.call_filter import WITHOUT_TEAM
@@ -19,6 +19,7 @@ from .report_filter import ReportFilter
 from .report_words import change_in_number, change_in_percent, change_in_speed, length_in_words, percentage
 
 Outcome = Call.Outcome
+State = FollowUp.State
 
 ROWS = 10  # of a table, until all are asked for
 CALLERS = 10
@@ -75,6 +76,18 @@ def ranks(now: Delay, before: Delay | None) -> list[tuple[str, str, str]]:
     """Name of the percentile, its value, and how it changed."""
     return [
         (name, length_in_words(getattr(now, name)), change_in_speed(now, before, name)) for name in ("p50", "p90", "p99")
+    ]
+
+
+def follow_ups(found: FollowedUp, asked_for: ReportFilter) -> list[tuple[str, Figure]]:
+    """What is counted, and how many calls that are."""
+    link = Links(asked_for)
+    # A report of one state alone counts none of another.
+    all_of_them = asked_for.filter.asked.get("follow_up", State.ANY.value)
+    return [
+        (gettext("Led to a follow-up"), link(found.calls, follow_up=all_of_them)),
+        (gettext("Open now"), link(found.open, follow_up=State.OPEN.value)),
+        (gettext("Done"), link(found.done, follow_up=State.DONE.value)),
     ]
 
 

@@ -59,6 +59,16 @@ def breakdown(request: SignedInRequest) -> HttpResponse:
 
 
 @require_GET
+def follow_ups(request: SignedInRequest) -> HttpResponse:
+    """How many of the calls led to a follow-up, and what became of these."""
+    asked_for = ReportFilter(request.GET, request.user.sight)
+    if asked_for.errors:
+        return HttpResponse(status=400)
+    found = figures.follow_ups(asked_for.asked)
+    return render(request, "reports/_follow_ups.html", {"rows": report_tables.follow_ups(found, asked_for), "found": found})
+
+
+@require_GET
 def callers(request: SignedInRequest) -> HttpResponse:
     """Contacts who called several times."""
     asked_for = ReportFilter(request.GET, request.user.sight)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from calls.models import Attempt, Call, Note
+from calls.models import Attempt, Call, FollowUp, Note
 
 
 @dataclass(frozen=True)
@@ -15,11 +15,12 @@ class Step:
     name: str  # of what happened, as templates/history/_step.html knows it
     attempt: Attempt | None = None
     note: Note | None = None
+    follow_up: FollowUp | None = None
     shape: str = "exact"  # of the time: a note is written by hand, perhaps days later
 
 
 def timeline(call: Call) -> list[Step]:
-    """Oldest first. The call comes with its attempts and notes, and their people."""
+    """Oldest first. The call comes with its attempts, notes and follow-ups, and their people."""
     return sorted(_steps(call), key=lambda step: step.at)
 
 
@@ -37,3 +38,13 @@ def _steps(call: Call) -> Iterator[Step]:
         yield Step(call.rings_until, "ran_out")
     for note in call.notes.all():
         yield Step(note.written_at, "noted", note=note, shape="long")
+    for follow_up in call.follow_ups.all():
+        yield from _follow_up_steps(follow_up)
+
+
+def _follow_up_steps(follow_up: FollowUp) -> Iterator[Step]:
+    yield Step(follow_up.added_at, "added", follow_up=follow_up, shape="long")
+    if follow_up.taken_at:
+        yield Step(follow_up.taken_at, "taken", follow_up=follow_up, shape="long")
+    if follow_up.done_at:
+        yield Step(follow_up.done_at, "done", follow_up=follow_up, shape="long")

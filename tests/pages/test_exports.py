@@ -253,7 +253,7 @@ def test_no_text_of_strangers_is_a_formula_in_csv(text: str) -> None:
     call = past_call(account, contact=make_contact(account.app, nickname=text), claimed_by=person)
     make_attempt(call, person, result=Result.REFUSED, errcode=text)
     [_, row] = exported(reader(), "csv")
-    assert [row[column][:2] for column in (1, 2, 5, 7)] == [f"'{text[0]}"] * 4
+    assert [row[column][:2] for column in (1, 2, 5, 8)] == [f"'{text[0]}"] * 4
 
 
 @pytest.mark.parametrize(
@@ -274,8 +274,8 @@ def test_numbers_that_ringdesk_wrote_are_numbers() -> None:
     make_attempt(call, person, started_at=call.received_at + timedelta(seconds=6), milliseconds=240)
     body = taken(reader().get("/history/export.xlsx"))
     row = load_workbook(io.BytesIO(body)).worksheets[0][2]
-    assert (row[6].value, isinstance(row[0].value, datetime)) == (6.2, True)
-    assert tables.in_csv(taken(reader().get("/history/export.csv")))[1][6] == "6.2"
+    assert (row[7].value, isinstance(row[0].value, datetime)) == (6.2, True)
+    assert tables.in_csv(taken(reader().get("/history/export.csv")))[1][7] == "6.2"
 
 
 @pytest.mark.parametrize("format", FORMATS)

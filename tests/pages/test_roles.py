@@ -11,7 +11,7 @@ from django.utils import timezone
 from calls.models import Call, Export, Person, SavedView, UnreadBody
 from dashboard.urls import urlpatterns
 
-from ..factory import make_account, make_call, make_client, make_person, make_team
+from ..factory import make_account, make_call, make_client, make_follow_up, make_person, make_team
 
 pytestmark = pytest.mark.django_db
 
@@ -22,6 +22,11 @@ TABLE = {
     "board": (302, 200, 200, 200, 200),
     "wall": (302, 200, 200, 200, 200),
     "reject": (302, 405, 405, 405, 405),
+    "add_follow_up": (302, 405, 405, 405, 405),
+    "follow_ups": (302, 200, 200, 200, 200),
+    "take_follow_up": (302, 405, 405, 405, 405),
+    "give_follow_up_back": (302, 405, 405, 405, 405),
+    "follow_up_done": (302, 200, 404, 200, 200),
     "history": (302, 200, 200, 200, 200),
     "new_calls": (302, 200, 200, 200, 200),
     "save_view": (302, 405, 405, 405, 405),
@@ -39,6 +44,7 @@ TABLE = {
     "report_rejected": (302, 200, 200, 200, 200),
     "report_breakdown": (302, 200, 200, 200, 200),
     "report_callers": (302, 200, 200, 200, 200),
+    "report_follow_ups": (302, 200, 200, 200, 200),
     "callbacks": (302, 404, 404, 200, 200),
     "replay_all": (302, 405, 405, 405, 405),
     "replay": (302, 405, 405, 405, 405),
@@ -61,6 +67,10 @@ TABLE = {
 }
 # What a POST is answered: to pages that change something, and aren't for everyone.
 TABLE_OF_POSTS = {
+    "add_follow_up": (302, 302, 404, 302, 302),
+    "take_follow_up": (302, 302, 404, 302, 302),
+    "give_follow_up_back": (302, 302, 404, 302, 302),
+    "follow_up_done": (302, 302, 404, 302, 302),
     "delete_view": (302, 404, 404, 404, 404),  # somebody else's
     "preferences": (302, 302, 302, 302, 302),
     "push_on": (302, 400, 400, 400, 400),  # the form is empty
@@ -72,7 +82,8 @@ TABLE_OF_POSTS = {
     "mapping": (302, 404, 404, 404, 200),  # the form is empty, and shown again
     "mapping_values": (302, 404, 404, 404, 200),
 }
-OF_A_CALL = {"reject", "call", "add_note"}
+OF_A_CALL = {"reject", "add_follow_up", "call", "add_note"}
+OF_A_FOLLOW_UP = {"take_follow_up", "give_follow_up_back", "follow_up_done"}
 OF_A_VIEW = {"delete_view"}
 OF_AN_EXPORT = {"export", "export_file", "cancel_export"}
 OF_A_BODY = {"replay"}
@@ -91,6 +102,8 @@ def address_of(name: str, call: Call) -> str:
     app = call.account.app
     if name in OF_A_CALL:
         return reverse(name, args=[call.pk])
+    if name in OF_A_FOLLOW_UP:
+        return reverse(name, args=[make_follow_up(call).pk])
     if name in OF_A_VIEW:
         return reverse(name, args=[SavedView.objects.create(owner=make_person(password=None), name="view").pk])
     if name in OF_AN_EXPORT:

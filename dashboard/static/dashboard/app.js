@@ -1,6 +1,8 @@
 // What every signed-in page does: listens to the socket, rings, and sends clicks.
 
 import "./copy.js";
+import "./dialog.js";
+import "./focus.js";
 import "./mapping.js";
 import "./notification-preferences.js";
 import "./notifications.js";
@@ -10,6 +12,7 @@ import "./reports.js";
 import { renewIfChanged } from "./call.js";
 import { audibleCards, board, take } from "./cards.js";
 import { keepTicking, setServerTime } from "./clock.js";
+import { renewFollowUps } from "./follow_ups.js";
 import { lookForNewCalls } from "./history.js";
 import { useKeyboard } from "./keyboard.js";
 import { showTimes } from "./reader.js";
@@ -33,6 +36,7 @@ connect((html) => {
   setServerTime(Number(sign.now));
   renewIfChanged(wholeBoard);
   if (cards) lookForNewCalls();
+  if (wholeBoard) renewFollowUps();
   noteShown();
   ringIfDue();
   return { wholeBoard, cards, number: Number(sign.seq), doubtful: "doubtful" in sign };

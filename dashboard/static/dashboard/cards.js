@@ -4,6 +4,7 @@
 import { announce } from "./announce.js";
 import { showCount } from "./attention.js";
 import { serverTime, tick } from "./clock.js";
+import { takeFollowUps } from "./follow_ups.js";
 import { showTimes } from "./reader.js";
 import { offerReasons } from "./reasons.js";
 import { isSilenced, showSilence } from "./silence.js";
@@ -89,6 +90,7 @@ function takeBoard(whole) {
   for (const shown of board.querySelectorAll(".call")) if (!ids.has(shown.id)) shown.remove();
   for (const card of sent) place(card, true);
   board.querySelector(".empty")?.replaceWith(whole.querySelector(".empty"));
+  takeFollowUps(whole);
   const more = board.querySelector("#more");
   if (more) {
     more.hidden = whole.dataset.more === "0";

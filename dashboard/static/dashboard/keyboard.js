@@ -13,7 +13,7 @@ const buttons = { r: "button.reject", "shift r": "[data-reject-all]:not([hidden]
 export function useKeyboard(board) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || preference("keys") !== "on") return;
-    if (event.target.closest("input, select, textarea, dialog, [popover]")) return;
+    if (event.target.closest("input, select, textarea, [popover]") || document.querySelector("dialog[open]")) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const combined = event.shiftKey ? `shift ${key}` : key; // asked of the key itself: Caps Lock is no Shift
     const card = focusedCard(board);
