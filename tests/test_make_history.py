@@ -15,7 +15,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from calls.made_up import cast, history
-from calls.models import Account, Attempt, Call, Contact, Note, Person, RawNotice, VendorApp
+from calls.models import Account, Attempt, Call, Contact, FollowUp, Note, Person, RawNotice, VendorApp
 from calls.models.call import outcome_of
 from calls.senders import mapping_of
 from calls.vendor import notices
@@ -96,6 +96,19 @@ def test_all_of_it_lies_in_the_past_and_within_the_days_and_in_order() -> None:
     latest = Note.objects.aggregate(latest=Max("written_at"))["latest"]
     assert latest is not None
     assert latest < now
+
+
+@pytest.mark.usefixtures("made")
+def test_some_missed_calls_were_followed_up_by_people_of_the_team() -> None:
+    found = FollowUp.objects.select_related("call__account", "done_by")
+    assert 0.05 < found.count() / Call.objects.filter(outcome=Call.Outcome.MISSED).count() < 0.3
+    for one in found:
+        assert one.done_at is not None
+        assert one.taken_at is not None
+        assert one.call.rings_until <= one.added_at < one.taken_at < one.done_at < timezone.now()
+        assert (one.contact_id, one.team_id, one.call.outcome) == (one.call.contact_id, one.call.account.team_id, "missed")
+        assert one.done_by is not None
+        assert one.team_id in one.done_by.sight
 
 
 @pytest.mark.usefixtures("made")

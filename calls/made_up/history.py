@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 
 from calls import rollups, search
-from calls.models import Account, Attempt, Call, Note, Person, RawNotice, RolledDay, VendorApp
+from calls.models import Account, Attempt, Call, FollowUp, Note, Person, RawNotice, RolledDay, VendorApp
 from calls.models.call import CLAIM_LASTS
 from calls.vendor.sandbox import call_notice
 
@@ -41,6 +41,16 @@ NOTES = [
     "老客户，续费事宜，转大客户组跟进。",
 ]
 
+FOLLOWED_UP = 0.15  # of the missed calls
+FOLLOW_UP_NOTES = [
+    "已回电，问题已解决。",
+    "已用文字回复，客户没有再问。",
+    "回拨两次未接，已留言。",
+    "约了明天上午十点再联系。",
+    "客户说已经处理好了。",
+    "",
+]
+
 CALL = [
     "id", "voipid", "account", "contact", "kind", "received_at", "rings_until", "called_at", "outcome", "claimed_by",
     "claimed_until", "ended_at", "shown_at", "screens", "screens_with_sound", "version",
@@ -48,6 +58,9 @@ CALL = [
 RECEIVED_AT = CALL.index("received_at") - CALL.index("account")
 ATTEMPT = [
     "call", "person", "started_at", "result", "errcode", "message", "answer", "answered_at", "milliseconds",
+]  # fmt: skip
+FOLLOW_UP = [
+    "call", "contact", "team", "added_by", "added_at", "taken_by", "taken_at", "done_by", "done_at", "note",
 ]  # fmt: skip
 
 
@@ -82,7 +95,7 @@ def make(asked: Asked, told: Callable[[int], None] = lambda made: None) -> None:
         made = 0
         while batch := list(islice(lives, AT_ONCE)):
             with_notice = max(0, made + len(batch) - max(made, asked.calls - WITH_NOTICE))
-            _store(batch, with_notice, rng)
+            _store(batch, with_notice, players, rng)
             made += len(batch)
             told(made)
         search.rebuild()
@@ -181,13 +194,14 @@ class _Lives:
 
 
 @transaction.atomic
-def _store(batch: list[MadeUp], with_notice: int, rng: Random) -> None:
+def _store(batch: list[MadeUp], with_notice: int, players: cast.Cast, rng: Random) -> None:
     RolledDay.objects.recount(call.columns[RECEIVED_AT].astimezone(UTC).date() for call in batch)
     ids = bulk.new_ids(Call, len(batch))
     numbered = list(zip(ids, batch, strict=True))
     bulk.insert(Call, CALL, ((pk, _voipid(pk), *call.columns) for pk, call in numbered))
     bulk.insert(Attempt, ATTEMPT, ((pk, *attempt) for pk, call in numbered for attempt in call.attempts))
     bulk.insert(Note, ["call", "person", "written_at", "text"], _notes(numbered, rng))
+    bulk.insert(FollowUp, FOLLOW_UP, _follow_ups(numbered, players, rng))
     if with_notice:
         _store_notices(ids[-with_notice:])
 
@@ -197,6 +211,19 @@ def _notes(numbered: list[tuple[int, MadeUp]], rng: Random) -> Iterator[tuple[An
         if call.attempts and rng.random() < WITH_NOTE:
             person, started_at, *_ = call.attempts[-1]
             yield pk, person, started_at + timedelta(seconds=rng.uniform(30, 3600)), rng.choice(NOTES)
+
+
+def _follow_ups(numbered: list[tuple[int, MadeUp]], players: cast.Cast, rng: Random) -> Iterator[tuple[Any, ...]]:
+    """All done long ago. None is open, of which each customer would have one."""
+    teams = {account.pk: account.team_id for account in players.accounts}
+    for pk, call in numbered:
+        account, contact, _kind, _received_at, rings_until, _called_at, outcome, *_ = call.columns
+        if outcome == Call.Outcome.MISSED and rng.random() < FOLLOWED_UP:
+            person = rng.choice(players.at_last[teams[account]])
+            taken_at = rings_until + timedelta(minutes=rng.uniform(1, 30))
+            done_at = taken_at + timedelta(minutes=rng.uniform(2, 60))
+            note = rng.choice(FOLLOW_UP_NOTES)
+            yield pk, contact, teams[account], None, rings_until, person.pk, taken_at, person.pk, done_at, note
 
 
 def _store_notices(ids: Sequence[int]) -> None:

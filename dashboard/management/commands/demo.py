@@ -5,9 +5,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from calls import follow_ups
 from calls.made_up import history
 from calls.management import database
-from calls.models import Account, Call, Person, Team, VendorApp
+from calls.models import Account, Call, FollowUp, Person, Team, VendorApp
 from calls.vendor.sandbox import ACCOUNTS, Caller, Sandbox
 from dashboard.server import CantStart, listening_socket, serve, sole_server
 
@@ -19,6 +20,8 @@ PEOPLE = [
     ("zhaomin", "赵敏", Person.Role.SUPERVISOR),
     ("admin", "管理员", Person.Role.ADMIN),
 ]
+TEAM = "售后一组"
+TO_FOLLOW_UP = 4  # customers
 HISTORY = 4000, 60  # calls, days
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}  # noqa: S104
 ACCOUNT_NAMES = [
@@ -59,7 +62,7 @@ class Command(BaseCommand):
             pass
 
     def _create_data(self, vendor: Sandbox) -> VendorApp:
-        team, _ = Team.objects.get_or_create(name="售后一组")
+        team, _ = Team.objects.get_or_create(name=TEAM)
         for username, name, role in PEOPLE:
             if not Person.objects.filter(username=username).exists():
                 person = Person.objects.create_user(username, PASSWORD, name=name, role=role)
@@ -85,6 +88,15 @@ class Command(BaseCommand):
         """Once, so that there is something to look up and to report from the first minute on."""
         if not Call.objects.exists():
             history.make(history.Asked(app, *HISTORY, until=timezone.now(), seed=1))
+            self._put_on_the_list()
+
+    def _put_on_the_list(self) -> None:
+        """A few customers to follow up, of whom one is being called back."""
+        agent, supervisor = (Person.objects.get(username=name) for name in ("hanmeimei", "zhaomin"))
+        missed = Call.objects.filter(account__team__name=TEAM, outcome=Call.Outcome.MISSED).select_related("account")
+        for call in missed.order_by("-received_at")[:TO_FOLLOW_UP]:
+            follow_ups.add(call, agent)
+        follow_ups.take(FollowUp.objects.open().earliest("added_at").pk, supervisor)
 
     def _announce(self, calling: threading.Thread) -> None:
         calling.start()
