@@ -16,6 +16,8 @@ from django.utils.translation import gettext_noop as _
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
 from urllib3.exceptions import SSLError as TLSError
 
+from .notices import LONGEST_NICKNAME, strangers_text, web_address
+
 CONNECT_WITHIN = 3.0  # seconds
 TOKEN_WITHIN = 3.0  # seconds
 ANSWER_WITHIN = 5.0  # seconds
@@ -150,6 +152,36 @@ def list_accounts(credentials: Credentials, token: str, within: float) -> Answer
     """
     query = {"app_id": credentials.app_id, "access_token": token, "online": "-1", "page": "1", "page_size": "1"}
     return _ask("GET", credentials, "/wechat/list", within, params=query)
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What the vendor knows of a contact; empty where it doesn't."""
+
+    nickname: str
+    avatar: str
+
+
+def contact_detail(credentials: Credentials, token: str, *, wxid: str, contact: str, within: float) -> Answer:
+    """Ask what is known of a contact of this hosted account.
+
+    Source: showdoc yunzhenji 11490703583828313.
+
+    within: seconds. Raises: NotSent, NoAnswer.
+    """
+    query = {"app_id": credentials.app_id, "access_token": token, "rel_wxid": wxid, "wxid": contact}
+    return _ask("GET", credentials, "/wechat/contactDetail", within, params=query)
+
+
+def detail_in(answer: Answer) -> Detail:
+    """What an answer to `contact_detail` holds, at the top level or under `data`; its form is inferred."""
+    data = answer.content.get("data")
+    if isinstance(data, list):
+        data = data[0] if data else None
+    holders = [data if isinstance(data, dict) else {}, answer.content]
+    nicknames = [strangers_text(holder.get("nickname"), LONGEST_NICKNAME) for holder in holders]
+    avatars = [web_address(holder.get("avatar")) for holder in holders]
+    return Detail(next(filter(None, nicknames), ""), next(filter(None, avatars), ""))
 
 
 def _post(credentials: Credentials, path: str, body: dict[str, Any], within: float) -> Answer:

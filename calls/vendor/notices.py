@@ -247,8 +247,8 @@ def _read_item(item: Any, notice: dict[str, Any], mapping: Mapping, raw: str) ->
         contact=_identifier("contact", _look_up(mapping.contact, item, notice)),
         voipid=voipid,
         kind=_kind(_look_up(mapping.kind, item, notice)),
-        nickname=_strangers_text(_look_up(mapping.nickname, item, notice), LONGEST_NICKNAME),
-        avatar=_address(_look_up(mapping.avatar, item, notice)),
+        nickname=strangers_text(_look_up(mapping.nickname, item, notice), LONGEST_NICKNAME),
+        avatar=web_address(_look_up(mapping.avatar, item, notice)),
         called_at=_moment(_look_up(mapping.time, item, notice)),
         raw=raw,
     )
@@ -297,16 +297,16 @@ def _kind(value: Any) -> int:
     raise Unreadable("the kind is neither 1 (video) nor 2 (voice)")
 
 
-def _strangers_text(value: Any, longest: int) -> str:
+def strangers_text(value: Any, longest: int) -> str:
     """Cut to length. What no database takes (NUL, half characters) is replaced."""
     if not isinstance(value, str):
         return ""
     return value[:longest].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode().strip()
 
 
-def _address(value: Any) -> str:
+def web_address(value: Any) -> str:
     """An address of the web; empty where it is none, or too long to be kept whole."""
-    text = _strangers_text(value, LONGEST_ADDRESS + 1)
+    text = strangers_text(value, LONGEST_ADDRESS + 1)
     return text if text.startswith(("http://", "https://")) and len(text) <= LONGEST_ADDRESS else ""
 
 

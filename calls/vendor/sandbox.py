@@ -1,4 +1,5 @@
-"""The vendor's side, played for the demo and for tests: a real HTTP server with tokens, rejects and encrypted callbacks.
+"""The vendor's side, played for the demo and for tests: a real HTTP server with tokens, rejects, contacts and encrypted
+callbacks.
 
 It follows the same documents as the client and the envelope, keeps what it was asked, and misbehaves on request.
 """
@@ -16,9 +17,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from typing import Any, Literal, get_args
+from urllib.parse import parse_qsl
 
 import requests
+from PIL import Image, ImageDraw
 
 from . import envelope
 from .envelope import Form
@@ -64,6 +68,10 @@ PEOPLE = [
     "",
     "林晓彤",
 ]
+NAMELESS = "唐小满"  # in place of an empty name, where the vendor is asked for it
+FIRST_CONTACT = 7881300000000000
+AVATARS = "/avatars/"
+COLOURS = ["#e8a87c", "#7fb7be", "#c38d9e", "#8dab7f", "#d9b44a"]
 ACCOUNTS = ["1688851873049028", "1688851873049029", "1688851873049030"]
 
 
@@ -80,6 +88,7 @@ class Sandbox:
     port: int = 0
     token_lasts: int = 7200
     rejects: list[dict[str, Any]] = field(default_factory=list)  # bodies of the reject calls that came, in order
+    details: list[dict[str, Any]] = field(default_factory=list)  # queries for contacts that came, in order
     tokens: list[str] = field(default_factory=list)  # tokens handed out; only the last one is valid
 
     def __post_init__(self) -> None:
@@ -132,6 +141,8 @@ class Sandbox:
             return self._reject(body, fault)
         if path == "/wechat/list":
             return self._refusal_of(body) or {"errcode": 0, "data": []}
+        if path == "/wechat/contactDetail":
+            return self._tell_of_contact(body, fault)
         if path == "/index/serverIpList":
             return {"errcode": 0, "data": [self.host]}
         return {"errcode": 405, "message": "no such interface"}
@@ -179,6 +190,20 @@ class Sandbox:
             return {"errcode": 406, "message": "parameter error"}
         return {"errcode": 0}
 
+    def _tell_of_contact(self, query: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
+        with self._lock:
+            self.details.append(query)
+        if fault in REFUSALS:
+            return REFUSALS[fault]
+        if refusal := self._refusal_of(query):
+            return refusal
+        wxid = query.get("wxid", "")
+        if not query.get("rel_wxid") or not wxid.isdecimal():
+            return {"errcode": 406, "message": "parameter error"}
+        who = abs(int(wxid) - FIRST_CONTACT)
+        avatar = f"{self.url}{AVATARS}{who}.png" if who % 3 else ""  # not everybody has one
+        return {"errcode": 0, "data": {"nickname": PEOPLE[who % len(PEOPLE)] or NAMELESS, "avatar": avatar, "corp_wxid": ""}}
+
     def _refusal_of(self, body: dict[str, Any]) -> dict[str, Any] | None:
         token = body.get("access_token")
         if not token:
@@ -224,7 +249,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
-        self._answer(path, dict(pair.split("=", 1) for pair in query.split("&") if "=" in pair))
+        if path.startswith(AVATARS):
+            self._send(200, drawn(path), content_type="image/png")
+        else:
+            self._answer(path, dict(parse_qsl(query)))
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
@@ -263,10 +291,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.sandbox.behave()
         return json.dumps({"errcode": 0, "faults": asked}).encode()
 
-    def _send(self, status: int, body: bytes, cut_off: int = 0) -> None:
+    def _send(
+        self, status: int, body: bytes, cut_off: int = 0, content_type: str = "application/json; charset=UTF-8"
+    ) -> None:
         """cut_off: bytes that are announced and never come."""
         self.send_response(status)
-        self.send_header("Content-Type", "application/json; charset=UTF-8")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body[: len(body) - cut_off])
@@ -275,6 +305,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Requests are kept, not logged."""
+
+
+def drawn(name: str) -> bytes:
+    """Somebody's head and shoulders, as PNG; the same for the same name."""
+    rng = random.Random(name)
+    ground, clothes = rng.sample(COLOURS, 2)
+    image = Image.new("RGB", (200, 200), ground)
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((25, 130, 175, 300), fill=clothes)
+    draw.ellipse((60, 45, 140, 135), fill=rng.choice(["#f1c9a5", "#e0ac82", "#c68863"]))
+    draw.chord((56, 35, 144, 130), 180, 360, fill=rng.choice(["#2b2420", "#4a3728", "#6b6b6b"]))
+    written = BytesIO()
+    image.save(written, "PNG")
+    return written.getvalue()
 
 
 def call_notice(wxid: str, chat_wxid: str, voipid: int | str, kind: int | str = 2, **more: Any) -> dict[str, Any]:
@@ -325,7 +369,7 @@ class Caller:
         """One made-up call, among chat messages."""
         who = random.randrange(len(PEOPLE))
         wxid = random.choice(self.accounts)
-        call = call_notice(wxid, str(7881300000000000 + who), new_voipid(), random.choice([1, 2, 2]), nickname=PEOPLE[who])
+        call = call_notice(wxid, str(FIRST_CONTACT + who), new_voipid(), random.choice([1, 2, 2]), nickname=PEOPLE[who])
         noise = [chat_notice(wxid) for _ in range(random.randint(0, self.chats_per_call))]
         mixed = [*noise, call]
         random.shuffle(mixed)

@@ -172,6 +172,43 @@ def test_accounts_are_listed_by_get_with_the_credentials_in_the_query() -> None:
     )
 
 
+def test_a_contact_is_asked_about_by_get_with_the_account_that_it_called() -> None:
+    with vendor_saying(b'{"errcode": 0, "data": {}}') as (url, asked):
+        client.contact_detail(credentials(url), "a token", wxid="1688", contact="7881&x", within=5.0)
+    assert (asked[0].method, asked[0].path) == (
+        "GET",
+        "/wechat/contactDetail?app_id=sandbox-app&access_token=a+token&rel_wxid=1688&wxid=7881%26x",
+    )
+
+
+PICTURE = "https://wx.example.com/chen.png"
+
+
+@pytest.mark.parametrize(
+    ("content", "nickname", "avatar"),
+    [
+        ({"data": {"nickname": "陈", "avatar": PICTURE}}, "陈", PICTURE),
+        ({"nickname": "陈", "avatar": PICTURE}, "陈", PICTURE),
+        ({"data": [{"nickname": "陈", "avatar": PICTURE}]}, "陈", PICTURE),
+        ({"data": {"nickname": " 陈 "}, "avatar": PICTURE}, "陈", PICTURE),
+        ({"data": {"nickname": "x" * 300}}, "x" * 200, ""),
+        ({"data": {"nickname": "a\0\ud83d"}}, "a\ufffd?", ""),
+        ({"data": {"avatar": "javascript:alert(1)"}}, "", ""),
+        ({"data": {"avatar": "file:///etc/passwd"}}, "", ""),
+        ({"data": {"avatar": PICTURE + "x" * 500}}, "", ""),
+        ({"data": {"nickname": 5, "avatar": ["a"]}}, "", ""),
+        ({"data": None}, "", ""),
+        ({"data": []}, "", ""),
+        ({"data": ["a"]}, "", ""),
+        ({"data": "a"}, "", ""),
+        ({}, "", ""),
+    ],
+)
+def test_a_name_and_a_picture_are_read_wherever_they_stand(content: dict[str, Any], nickname: str, avatar: str) -> None:
+    answer = client.Answer("0", "", "", 1, content)
+    assert client.detail_in(answer) == client.Detail(nickname, avatar)
+
+
 @pytest.mark.parametrize(
     ("voipid", "sent"),
     [

@@ -14,7 +14,7 @@ import requests
 
 from calls.vendor import sandbox as sandbox_module
 from calls.vendor.envelope import Form, key_bytes, open_body
-from calls.vendor.sandbox import FAULTS, Caller, Fault, Sandbox, call_notice
+from calls.vendor.sandbox import FAULTS, FIRST_CONTACT, PEOPLE, Caller, Fault, Sandbox, call_notice
 
 from ..factory import AES_KEY
 from ..server import free_port
@@ -119,6 +119,38 @@ def test_accounts_are_listed_for_a_valid_token_only(sandbox: Sandbox) -> None:
         for token in ("x", token_of(sandbox))
     }
     assert [answer["errcode"] for answer in asked.values()] == [110, 0]
+
+
+def detail(vendor: Sandbox, **query: str) -> dict[str, Any]:
+    answer: dict[str, Any] = requests.get(f"{vendor.url}/wechat/contactDetail", params=query, timeout=10).json()
+    return answer
+
+
+def test_contacts_are_told_of_for_a_valid_token_and_a_whole_question_only(sandbox: Sandbox) -> None:
+    token, wxid = token_of(sandbox), "7881300000000001"
+    assert detail(sandbox, access_token="x", rel_wxid="1", wxid=wxid)["errcode"] == 110
+    assert detail(sandbox, access_token=token, wxid=wxid)["errcode"] == 406
+    assert detail(sandbox, access_token=token, rel_wxid="1", wxid="R:1")["errcode"] == 406
+    answer = detail(sandbox, access_token=token, rel_wxid="1", wxid=wxid)
+    assert answer["data"]["nickname"] == PEOPLE[1]
+    assert [query.get("wxid") for query in sandbox.details] == [wxid, wxid, "R:1", wxid]
+
+
+def test_everybody_has_a_name_and_most_have_a_picture(sandbox: Sandbox) -> None:
+    token = token_of(sandbox)
+    wxids = [str(FIRST_CONTACT + who) for who in range(len(PEOPLE))]
+    told = [detail(sandbox, access_token=token, rel_wxid="1", wxid=wxid)["data"] for wxid in wxids]
+    assert all(one["nickname"] for one in told)
+    assert {bool(one["avatar"]) for one in told} == {True, False}
+    picture = requests.get(next(one["avatar"] for one in told if one["avatar"]), timeout=10)
+    assert (picture.headers["Content-Type"], picture.content[:4]) == ("image/png", b"\x89PNG")
+
+
+def test_a_question_about_a_contact_can_be_met_with_a_fault(sandbox: Sandbox) -> None:
+    token = token_of(sandbox)
+    sandbox.misbehave("/wechat/contactDetail", "limit")
+    codes = [detail(sandbox, access_token=token, rel_wxid="1", wxid="7881")["errcode"] for _ in range(2)]
+    assert codes == [407, 0]
 
 
 def test_the_vendor_s_addresses_are_listed(sandbox: Sandbox) -> None:
