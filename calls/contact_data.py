@@ -6,12 +6,13 @@ writer does, can't use it: the database refuses it, and the next call makes a ne
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import logging
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -23,9 +24,11 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from . import search
+from .contacts.pictures import CONTENT_TYPE
 from .live import publish
 from .models import (
     Attempt,
+    Avatar,
     Call,
     Callback,
     Contact,
@@ -80,8 +83,29 @@ def export(contact: Contact) -> dict[str, Any]:
     return {
         "exported_at": timezone.now().isoformat(),
         "vendor_app": contact.app.name,
-        "contact": {"wxid": contact.wxid, "nickname": contact.nickname, "avatar": contact.avatar},
+        "contact": {
+            "wxid": contact.wxid,
+            "nickname": contact.nickname,
+            "avatar": contact.avatar,
+            "picture": _exported_picture(contact),
+            "remark": contact.remark,
+            "tags": contact.tags,
+            "mark": contact.mark,
+            "changed_by": contact.changed_by and str(contact.changed_by),
+            "changed_at": _iso(contact.changed_at),
+        },
         "calls": [_exported(call) for call in calls.prefetch_related(*WITH_CALLS)],
+    }
+
+
+def _exported_picture(contact: Contact) -> dict[str, Any] | None:
+    avatar = Avatar.objects.filter(pk=contact.pk).exclude(version="").first()
+    if avatar is None:
+        return None
+    return {
+        "fetched_at": _iso(avatar.tried_at),
+        "type": CONTENT_TYPE,
+        "base64": base64.b64encode(avatar.picture).decode(),
     }
 
 
@@ -147,7 +171,7 @@ def erase(contact: Contact) -> Erased:
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA secure_delete = ON")  # overwrite what is deleted
-    erased, names = Erased(), _Names(contact.wxid, contact.nickname)
+    erased, names = Erased(), _Names(contact.wxid, [contact.nickname, contact.remark])
     _erase_samples(contact, names, erased)
     _erase_unread(contact, names, erased)
     _erase_searches(contact, names, erased)
@@ -171,11 +195,11 @@ def _check_is_over(contact: Contact) -> None:
 
 
 class _Names:
-    """By what a contact is known: an id, which is found anywhere, and a name, which others may have as well."""
+    """By what a contact is known: an id, which is found anywhere, and names, which others may have as well."""
 
-    def __init__(self, wxid: str, nickname: str) -> None:
+    def __init__(self, wxid: str, names: Iterable[str]) -> None:
         self._wxid = re.compile(rf"(?<!\w){re.escape(wxid)}(?!\w)", re.ASCII)
-        self._nickname = nickname
+        self._called = [name for name in names if name]
 
     def id_in(self, value: Any) -> bool:
         """Whether the id stands in a text, or in any text of a value out of JSON."""
@@ -185,7 +209,7 @@ class _Names:
         return any(self._wxid.search(text) or self._names(text) for text in _texts(value))
 
     def _names(self, text: str) -> bool:
-        return text == self._nickname != "" if len(self._nickname) < 2 else self._nickname in text
+        return any(text == name if len(name) < 2 else name in text for name in self._called)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -227,7 +251,7 @@ def _erase_some_calls(contact: Contact, names: _Names, erased: Erased) -> bool:
                 attempt.answer = attempt.message = ""
                 attempt.save(update_fields=["answer", "message"])
                 erased.answers += 1
-        nobody, _created = Contact.objects.get_or_create(app=contact.app, wxid=f"erased-{contact.pk}")
+        nobody, _created = Contact.objects.get_or_create(app=contact.app, wxid=f"{Contact.ERASED}{contact.pk}")
         follow_ups = FollowUp.objects.filter(call__in=calls)
         erased.notes += follow_ups.exclude(note="").update(note="")
         follow_ups.open().update(done_at=timezone.now())  # nobody is left to be called

@@ -134,7 +134,8 @@ def _remove_calls(before: datetime, now: datetime) -> Counter[What]:
 def _remove_contacts_without_calls(pks: Sequence[int]) -> int:
     """Nothing is left that they are kept for. Should one call in this moment, the writer makes it anew."""
     called = Call.objects.filter(contact=OuterRef("pk"))
-    return Contact.objects.filter(~Exists(called), pk__in=set(pks)).delete()[0]
+    gone = Contact.objects.filter(~Exists(called), pk__in=set(pks)).delete()[1]  # their avatars go with them
+    return gone.get(Contact._meta.label, 0)
 
 
 def _remove_attempts(before: datetime, now: datetime) -> Counter[What]:

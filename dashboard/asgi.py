@@ -23,7 +23,7 @@ from calls.push.pushing import pushing
 from calls.results import record
 
 from .handler import Handler
-from .housekeeping import housekeeping
+from .housekeeping import housekeeping, look_ups
 from .workers import end_with_parent
 
 BOARD_SOCKET = "/ws/board/"
@@ -62,10 +62,12 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         await send({"type": "lifespan.startup.failed", "message": f"Ringdesk can't start: {error}"})
         return
     housekeeping.start()
+    look_ups.start()
     pushing.start()
     _answer_promptly()
     await send({"type": "lifespan.startup.complete"})
     await receive()
+    await asyncio.to_thread(look_ups.stop, within=0.0)  # nothing is lost by it, and those that are asked may be slow
     await asyncio.to_thread(housekeeping.stop)
     await callbacks.stop()
     await asyncio.to_thread(record.stop)

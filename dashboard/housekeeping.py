@@ -1,4 +1,5 @@
-"""What is done beside the work, a little at a time: by one thread, of one process of all."""
+"""What is done beside the work, a little at a time: by one thread, of one process of all. What asks others, who may be slow,
+has a thread of its own."""
 
 from __future__ import annotations
 
@@ -8,10 +9,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 
 from calls import follow_ups, rollups, search
+from calls.contacts import avatars, names
 from calls.locks import Lock, lock
 from calls.models import Call
 from calls.retention import Purging
@@ -58,27 +61,33 @@ JOBS: list[Job] = [
     Job(tidy_folder, every=tidying.FOLDER_EVERY, everywhere=True),
     Job(rollups.count_next, every=60),
 ]
+LOOK_UPS: list[Job] = [Job(names.Asking().ask_next, every=1), Job(avatars.fetch_next, every=1)]
 
 
 class Housekeeping:
-    def __init__(self, jobs: list[Job]) -> None:
+    """name: of the thread, and of the lock by which one process of all has its jobs."""
+
+    def __init__(self, jobs: list[Job], name: str = "housekeeping") -> None:
         self._jobs = jobs
+        self._name = name
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
+        if not self._jobs:
+            return
         self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """Returns once the step that is being done has ended."""
+    def stop(self, within: float | None = None) -> None:
+        """Returns once the step that is being done has ended, or after so many seconds."""
         self._stopping.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(within)
 
     def _run(self) -> None:
-        keys = lock("housekeeping")
+        keys = lock(self._name)
         try:
             while not self._stopping.wait(LOOKED_EVERY):
                 self._do_what_is_due(keys)
@@ -119,3 +128,4 @@ def _are_ours(keys: Lock) -> bool:
 
 
 housekeeping = Housekeeping(JOBS)
+look_ups = Housekeeping(LOOK_UPS if settings.LOOK_UP_CONTACTS else [], "look-ups")

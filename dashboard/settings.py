@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",  # its words for numbers
     "channels",
     "django_filters",
     "django_htmx",
@@ -164,6 +165,12 @@ CALLBACK_LOG_MIB = environment.whole_number("CALLBACK_LOG_MIB", default=100, at_
 CALL_DAYS = environment.days("CALL_DAYS", default=0)
 ATTEMPT_DAYS = environment.days("ATTEMPT_DAYS", default=0)
 NOTICE_DAYS = environment.days("NOTICE_DAYS", default=90)
+
+# Whether the vendor is asked for contacts' names, and their avatars are fetched; and whether also from addresses that only
+# this machine and its networks can reach
+
+LOOK_UP_CONTACTS = environment.switch("LOOK_UP_CONTACTS", default=True)
+AVATARS_FROM_INSIDE = environment.switch("AVATARS_FROM_INSIDE", default=False)
 
 # Where the files of exports are, and for how many days they are kept
 

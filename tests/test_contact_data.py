@@ -26,6 +26,7 @@ from calls.contact_data import StillBusy, erase
 from calls.live import publish
 from calls.models import (
     Attempt,
+    Avatar,
     Call,
     Callback,
     Contact,
@@ -63,6 +64,7 @@ pytestmark = pytest.mark.django_db
 
 WXID = "7881302848173300"
 NICKNAME = "北辰物流-陈经理"
+REMARK, TAG = "老陈（北辰）", "回头客"
 AVATAR = "https://wx.example.com/chen.png"
 KEY = envelope.key_bytes(AES_KEY)
 LONG_AGO = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -70,7 +72,11 @@ LONG_AGO = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 @pytest.fixture
 def contact() -> Contact:
-    return make_contact(make_app(name="main"), wxid=WXID, nickname=NICKNAME, avatar=AVATAR)
+    known = {"remark": REMARK, "tags": [TAG], "mark": "blocked", "changed_at": LONG_AGO}
+    known |= {"changed_by": make_person(username="zhaomin", name="赵敏", password=None)}
+    contact = make_contact(make_app(name="main"), wxid=WXID, nickname=NICKNAME, avatar=AVATAR, **known)
+    Avatar.objects.create(contact=contact, address=AVATAR, tried_at=LONG_AGO, version="v1", picture=b"picture")
+    return contact
 
 
 @pytest.fixture
@@ -134,7 +140,7 @@ def tables() -> Iterator[tuple[str, bytes]]:
 
 def traces() -> set[str]:
     """Where in the database something still says who they are."""
-    spelt = [way for text in (WXID, NICKNAME, AVATAR) for way in spellings(text)]
+    spelt = [way for text in (WXID, NICKNAME, AVATAR, REMARK, TAG) for way in spellings(text)]
     return {place for place, value in tables() if any(way in value for way in spelt)}
 
 
@@ -155,7 +161,11 @@ def test_the_export_holds_all_that_is_kept_about_somebody(contact: Contact, agen
     full_call(make_contact(contact.app, nickname="somebody else"), agent)
     written = contact_data.export(contact)
     assert written["vendor_app"] == "main"
-    assert written["contact"] == {"wxid": WXID, "nickname": NICKNAME, "avatar": AVATAR}
+    picture = {"fetched_at": "2026-01-02T03:04:05+00:00", "type": "image/webp", "base64": "cGljdHVyZQ=="}
+    assert written["contact"] == {
+        "wxid": WXID, "nickname": NICKNAME, "avatar": AVATAR, "picture": picture,
+        "remark": REMARK, "tags": [TAG], "mark": "blocked", "changed_by": "赵敏", "changed_at": "2026-01-02T03:04:05+00:00",
+    }  # fmt: skip
     [told] = written["calls"]
     assert (told["id"], told["call_id"], told["kind"], told["outcome"], told["by"]) == (
         call.pk, "5", "video", "rejected", "李雷",
@@ -224,9 +234,10 @@ def test_erasing_leaves_no_trace_in_any_table(contact: Contact, agent: Person) -
     kept_closed(app, envelope.seal([call_notice("1688", WXID, 5)], KEY))  # the key was wrong then, and is right now
     SavedView.objects.create(owner=agent, name="Chen", query=urlencode({"q": NICKNAME}))
     SavedView.objects.create(owner=agent, name=f"all of {NICKNAME}", query="")
+    SavedView.objects.create(owner=agent, name="by remark", query=urlencode({"q": REMARK}))
     Export.objects.create(person=agent, requested_at=LONG_AGO, format="csv", query=urlencode({"q": WXID, "kind": 1}))
     assert {place.partition(".")[0] for place in traces()} >= {
-        "calls_contact", "calls_note", "calls_followup", "calls_attempt", "calls_rawnotice", "calls_savedview",
+        "calls_contact", "calls_avatar", "calls_note", "calls_followup", "calls_attempt", "calls_rawnotice", "calls_savedview",
         "calls_export", "content of UnreadBody", "content of NoticeSample",
     }  # fmt: skip
     erased = erase(contact)
@@ -238,7 +249,7 @@ def test_erasing_leaves_no_trace_in_any_table(contact: Contact, agent: Person) -
         3,
     )  # a note of each call, one elsewhere, and one of each follow-up
     assert (erased.samples, erased.unread, erased.unread_unknown) == (1, 3, 0)
-    assert (erased.views, erased.searches) == (2, 1)
+    assert (erased.views, erased.searches) == (3, 1)
 
 
 @pytest.mark.sqlite_only  # elsewhere an index holds what its rows hold

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -97,6 +99,20 @@ def test_of_two_processes_one_does_it_until_it_ends() -> None:
             eventually(lambda: max(len(steps_of_first), len(steps_of_second)) >= 3)
             assert not (steps_of_first and steps_of_second)
         eventually(lambda: len(steps_of_second) > 0)
+
+
+def test_what_may_be_slow_has_a_thread_and_a_lock_of_its_own() -> None:
+    let_go = threading.Event()
+    slow, (job, steps) = Job(lambda: let_go.wait(10) and False, NEVER_AGAIN), counting(lambda done: False)
+    look_ups = Housekeeping([slow], "look-ups")
+    look_ups.start()
+    with running(job):
+        eventually(lambda: steps == [1])
+    started = time.monotonic()
+    look_ups.stop(within=0.1)
+    assert time.monotonic() - started < 5
+    let_go.set()
+    look_ups.stop()
 
 
 def test_what_each_host_has_to_do_for_itself_is_done_by_every_process() -> None:

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from calls import retention
-from calls.models import Attempt, Call, Contact, FollowUp, Note, Purge, RawNotice, RolledDay
+from calls.models import Attempt, Avatar, Call, Contact, FollowUp, Note, Purge, RawNotice, RolledDay
 from calls.receive import Receipt
 from calls.retention import Purging, What, kept_since, remove_some, to_remove
 from calls.writer import Writer
@@ -128,6 +128,15 @@ def test_a_call_goes_with_its_attempts_notes_notice_and_contact(settings: Settin
     assert [list(model.objects.values_list("call", flat=True)) for model in (Attempt, Note, RawNotice)] == [[new.pk]] * 3
     assert list(Contact.objects.all()) == [new.contact]
     assert old.account in type(old.account).objects.all()
+
+
+def test_what_was_known_of_a_contact_goes_with_it_and_is_counted_as_one(settings: Settings) -> None:
+    settings.CALL_DAYS = 30
+    old = make_call(received_at=NOW - 32 * DAY)
+    Contact.objects.update(remark="known", changed_by=make_person(password=None), changed_at=NOW)
+    Avatar.objects.create(contact=old.contact, tried_at=NOW, version="v1", picture=b"picture")
+    assert remove_all() == {What.CALLS: 1, What.CONTACTS: 1}
+    assert not Avatar.objects.exists()
 
 
 def test_a_contact_who_called_again_since_stays(settings: Settings) -> None:

@@ -40,7 +40,7 @@ LIMITS = [(2_000, 10_000, 40), (1, 10_000, 40), (1, 0, 40), (1, 10_000, 0), (2, 
 def plainly(calls: CallQuerySet, text: str) -> set[int]:
     """What a search is to find, found without an index."""
     columns = [
-        *("contact__nickname", "contact__wxid", "account__name", "account__wxid", "voipid"),
+        *("contact__nickname", "contact__wxid", "contact__remark", "account__name", "account__wxid", "voipid"),
         *("claimed_by__name", "claimed_by__username", "attempts__message", "notes__text"),
     ]
     condition = Q()
@@ -105,7 +105,9 @@ def call_with(**texts: str) -> Call:
     make_calls(3)
     app = make_app()
     account = make_account(app, **{"name": texts.get("account", ""), "wxid": texts.get("account_wxid", "1")})
-    contact = make_contact(app, **{"nickname": texts.get("nickname", ""), "wxid": texts.get("wxid", "2")})
+    contact = make_contact(
+        app, **{"nickname": texts.get("nickname", ""), "wxid": texts.get("wxid", "2"), "remark": texts.get("remark", "")}
+    )
     person = make_person(password=None, **{"name": texts.get("person", ""), "username": texts.get("username", "me")})
     call = make_call(account, contact=contact, voipid=texts.get("voipid", "3"), claimed_by=person)
     make_attempt(call, person, message=texts.get("message", ""))
@@ -113,7 +115,7 @@ def call_with(**texts: str) -> Call:
     return call
 
 
-WHERE = ["nickname", "wxid", "account", "account_wxid", "voipid", "person", "username", "message", "note"]
+WHERE = ["nickname", "wxid", "remark", "account", "account_wxid", "voipid", "person", "username", "message", "note"]
 
 
 @pytest.mark.parametrize("indexed", [False, True])
@@ -133,6 +135,20 @@ def test_what_only_resembles_the_text_is_not_found(text: str) -> None:
     call_with(nickname="欧阳娜", note="欧阳 阳娜")
     index_all()
     assert_not_found(text)
+
+
+@pytest.mark.usefixtures("through_the_index")
+def test_a_remark_is_found_as_soon_as_it_is_written_and_no_longer_once_it_is_gone() -> None:
+    call = call_with()
+    index_all()
+    for remark in ("欧阳娜", "", "娜娜 B52"):
+        Contact.objects.filter(pk=call.contact_id).update(remark=remark)
+        if remark:
+            assert_found(call, remark[:2])
+        else:
+            assert_not_found("欧阳")
+        index_all()
+    assert_found(call, "b5")
 
 
 def test_numbers_of_one_and_two_digits_are_found_too() -> None:

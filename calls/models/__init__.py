@@ -1,5 +1,6 @@
 from .account import Account
 from .attempt import Attempt
+from .avatar import Avatar
 from .call import Call
 from .callback import Callback
 from .contact import Contact
@@ -26,6 +27,7 @@ __all__ = [
     "AccountTraffic",
     "AnswerTime",
     "Attempt",
+    "Avatar",
     "Call",
     "Callback",
     "ChangedText",

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..by_hand import as_stored
 from .account import Account
+from .avatar import Avatar
 from .contact import Contact
 from .person import Person, Sight
 from .rollup import RolledDay
@@ -33,6 +34,9 @@ RECEIPTS_WITHIN = timedelta(seconds=6)
 
 # An outcome of so few calls is the best way to find them, whatever else they are looked for by.
 RARE = 2_000
+
+# Calls of one contact that follow each other within this time are told of.
+IN_A_ROW = timedelta(minutes=10)
 
 # How far back the board's list of ended calls looks.
 RECENT = timedelta(hours=12)
@@ -61,6 +65,16 @@ def was_seen_by_nobody(now: datetime) -> Q:
     """That a call is over, was on no screen, and nobody has tried to reject it."""
     by_a_rule = Q(outcome=Call.Outcome.RULE)
     return is_over(now) & ~by_a_rule & Q(received_at__lt=now - RECEIPTS_WITHIN, screens=0, claimed_by=None)
+
+
+def _calls_before(within: timedelta | None = None) -> CallQuerySet:
+    """Of the same contact: for a subquery that one index answers."""
+    calls = Call.objects.filter(contact=OuterRef("contact"), received_at__lte=OuterRef("received_at"), pk__lt=OuterRef("pk"))
+    return calls if within is None else calls.filter(received_at__gt=OuterRef("received_at") - within)
+
+
+def _number_of(calls: CallQuerySet) -> Coalesce:
+    return Coalesce(Subquery(calls.order_by().values("contact").annotate(number=Count("pk")).values("number")), 0)
 
 
 class Confirmation(NamedTuple):
@@ -127,15 +141,19 @@ class CallQuerySet(models.QuerySet["Call"]):
         return self.over(now).filter(received_at__gt=now - RECENT)
 
     def for_card(self) -> CallQuerySet:
-        """With all that a card shows: account, team, contact, who handles it, attempts, and earlier calls counted."""
-        earlier = (
-            Call.objects.filter(contact=OuterRef("contact"), pk__lt=OuterRef("pk"))
-            .order_by()
-            .values("contact")
-            .annotate(count=Count("pk"))
-        )
+        """With all that a card shows: account, team, contact and its picture, who handles it, attempts, and what is known of
+        earlier calls."""
+        last = _calls_before().order_by("-received_at", "-id")
+        picture = Avatar.objects.filter(contact=OuterRef("contact"))
         return (
-            self.annotate(earlier=Coalesce(Subquery(earlier.values("count")), 0))
+            self.annotate(
+                earlier=_number_of(_calls_before()),
+                earlier_in_a_day=_number_of(_calls_before(timedelta(days=1))),
+                earlier_in_a_row=_number_of(_calls_before(IN_A_ROW)),
+                last_outcome=Subquery(last.values("outcome")[:1]),
+                last_received_at=Subquery(last.values("received_at")[:1]),
+                picture=Subquery(picture.values("version")),
+            )
             .select_related("account__team", "contact", "claimed_by")
             .prefetch_related("attempts")
         )
@@ -264,6 +282,15 @@ class Call(models.Model):
     screens_with_sound = models.PositiveIntegerField(_("screens with sound"), default=0)
     # Counts changes, so that a page never puts an older card over a newer one.
     version = models.PositiveIntegerField(default=0)
+
+    # Of calls as cards show them (`for_card`), of the same contact: how many calls came before, how many of these within the
+    # last day and the last minutes, and the last one; and which picture there is of it.
+    earlier: int
+    earlier_in_a_day: int
+    earlier_in_a_row: int
+    last_outcome: str | None
+    last_received_at: datetime | None
+    picture: str | None
 
     objects = CallQuerySet.as_manager()
 

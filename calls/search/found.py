@@ -28,8 +28,8 @@ FEW_LISTS = 40  # accounts and people, each with a list of calls of its own
 
 
 def matching(calls: CallQuerySet, text: str) -> CallQuerySet:
-    """Of these calls those with this text in the contact's nickname or wxid, the account's name or wxid, the call id, the
-    name of who rejected it, what the vendor said, or a note. Upper and lower case are the same."""
+    """Of these calls those with this text in the contact's remark, nickname or wxid, the account's name or wxid, the
+    call id, the name of who rejected it, what the vendor said, or a note. Upper and lower case are the same."""
     return _Search(text, FEW).matching(calls)
 
 

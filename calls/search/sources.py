@@ -42,7 +42,7 @@ ACCOUNTS = Source(Account, ("name", "wxid"))
 PEOPLE = Source(Person, ("name", "username"))
 
 # Many rows: looked up in an index.
-CONTACTS = Source(Contact, ("nickname", "wxid"), call="calls", of_call="contact")
+CONTACTS = Source(Contact, ("nickname", "wxid", "remark"), call="calls", of_call="contact")
 CALLS = Source(Call, ("voipid",), call="pk")
 ATTEMPTS = Source(Attempt, ("message",), call="call", key="call")
 NOTES = Source(Note, ("text",), call="call", key="call")

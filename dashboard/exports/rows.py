@@ -29,6 +29,7 @@ FIELDS = [
     "pk",
     "received",
     "account_id",
+    "contact__remark",
     "contact__nickname",
     "contact__wxid",
     "kind",
@@ -162,14 +163,14 @@ def _rows(calls: list[tuple[Any, ...]], words: _Words) -> list[Row]:
     follow_ups = _follow_ups([call[0] for call in calls])
     still_open = _open_in_words([call[0] for call in calls if call[-1]], words)
     rows = []
-    for pk, received, account, nickname, wxid, kind, outcome, by, screens, _open in calls:
+    for pk, received, account, remark, nickname, wxid, kind, outcome, by, screens, _open in calls:
         received_at = _moment(received)
         attempt, result, errcode, milliseconds, answered = attempts.get(pk, NO_ATTEMPT)
         unseen = screens == 0 and by is None and outcome != "rule" and received_at < unseen_before
         rows.append(
             Row(
                 received_at.astimezone(words.zone),
-                holdable(nickname or words.unnamed % {"wxid": wxid}),
+                holdable(remark or nickname or words.unnamed % {"wxid": wxid}),
                 words.accounts[account],
                 words.kinds[kind],
                 still_open.get(pk) or words.of(outcome, unseen),

@@ -7,6 +7,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from calls.live.render import CALLS
 from calls.models import Attempt, Call
 from calls.models.call import CLAIM_LASTS, RECEIPTS_WITHIN, RECENT, Confirmation, outcome_of
 from calls.models.person import Sight
@@ -426,6 +427,23 @@ def test_a_card_counts_the_earlier_calls_of_the_same_contact() -> None:
     make_call(account)
     found = Call.objects.for_card().in_bulk([call.pk for call in calls])
     assert [getattr(found[call.pk], "earlier", None) for call in calls] == [0, 1, 2]
+
+
+@pytest.mark.django_db
+def test_a_card_knows_of_the_contacts_calls_of_the_last_day_and_minutes_and_of_the_last_one() -> None:
+    account, now = make_account(), timezone.now()
+    contact = make_contact(account.app)
+    ago = [timedelta(days=9), timedelta(hours=25), timedelta(hours=23), timedelta(minutes=9), timedelta()]
+    calls = [make_call(account, now - each, contact=contact, outcome=Call.Outcome.REJECTED) for each in ago]
+    make_call(account, now)  # of somebody else
+    Call.objects.filter(pk=calls[3].pk).update(outcome=Call.Outcome.ENDED)
+    found = {call.pk: call for call in CALLS.fetch([call.pk for call in calls])}
+    first, last = found[calls[0].pk], found[calls[4].pk]
+    assert (first.earlier, first.earlier_in_a_day, first.earlier_in_a_row) == (0, 0, 0)
+    assert (first.last_outcome, first.last_received_at, first.picture) == (None, None, None)
+    assert (last.earlier, last.earlier_in_a_day, last.earlier_in_a_row) == (4, 2, 1)
+    assert (last.last_outcome, last.last_received_at) == ("ended", calls[3].received_at)
+    assert [found[call.pk].earlier_in_a_day for call in calls] == [0, 0, 1, 1, 2]
 
 
 @pytest.mark.django_db

@@ -15,6 +15,7 @@ from calls import rollups, search, vault
 from calls.models import (
     AccountTraffic,
     AnswerTime,
+    Avatar,
     Call,
     Callback,
     Contact,
@@ -75,12 +76,15 @@ def _calls(app: VendorApp, person: Person) -> Call:
         call = make_call(
             account,
             moment,
-            contact=make_contact(app, nickname=ODD),
+            contact=make_contact(app, nickname=ODD, remark=ODD, tags=[ODD[:20], "", '"'], mark="important"),
             voipid=str(2**64 + moment.microsecond),
             called_at=moment - timedelta(microseconds=1),
             screens=None,
         )
         make_attempt(call, person, message=ODD, answer='{"errcode": 0, "errmsg": "\\u0000 ok"}', started_at=moment)
+    for version, picture in (("", b""), ("v1", bytes(range(256)))):
+        contact = make_contact(app, changed_by=person, changed_at=MOMENTS[4], ask_after=MOMENTS[5])
+        Avatar.objects.create(contact=contact, address=ODD, tried_at=MOMENTS[3], version=version, picture=picture)
     RawNotice.objects.create(call=call, received_at=call.received_at, body='{"nickname": "\\ud83d"}')
     return call
 

@@ -77,7 +77,8 @@ def all_sorts_of_calls(start: datetime) -> None:
     for outcome, at in zip([Outcome.MISSED, Outcome.RULE, Outcome.ENDED], moments, strict=False):
         make_call(make_account(), at, outcome=outcome, contact=unnamed, screens=0)
         make_call(account, at, outcome=outcome, contact=unnamed, screens=2)
-    call = make_call(account, next(moments), outcome=Outcome.UNCONFIRMED, claimed_by=person)
+    remarked = make_contact(account.app, nickname="Chen", remark="老陈")
+    call = make_call(account, next(moments), outcome=Outcome.UNCONFIRMED, contact=remarked, claimed_by=person)
     make_attempt(call, person, result=Result.UNCONFIRMED, errcode="", milliseconds=None, answered_at=None)
 
 

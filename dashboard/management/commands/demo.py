@@ -41,6 +41,7 @@ class Command(BaseCommand):
             raise CommandError("The demo keeps its data to itself; unset DATABASE_URL and REDIS_URL.")
         settings.DEMO_MARK.touch()
         settings.DEMO = True
+        settings.AVATARS_FROM_INSIDE = True  # the sandbox's
         try:
             with sole_server(settings.DATA_DIR):
                 listener = listening_socket(settings.BIND_HOST, settings.BIND_PORT)
