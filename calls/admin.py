@@ -19,14 +19,16 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from . import contact_data, tokens
 from .live import publish
-from .models import Account, Contact, FollowUp, Person, Purge, Reason, Team, UnreadBody, VendorApp
+from .models import Account, Avatar, Contact, FollowUp, Person, Purge, Reason, Team, UnreadBody, VendorApp
 from .vendor import client, errors, reasons
 
 logger = logging.getLogger(__name__)
@@ -187,10 +189,31 @@ class AccountAdmin(admin.ModelAdmin):
 
 @admin.register(Contact)
 class ContactAdmin(admin.ModelAdmin):
-    list_display = ["__str__", "wxid", "app"]
-    search_fields = ["nickname", "wxid"]
+    list_display = ["__str__", "wxid", "mark", "app"]
+    list_filter = ["mark", "app"]
+    search_fields = ["remark", "nickname", "wxid"]
+    fields = readonly_fields = (
+        *("app", "wxid", "nickname", "avatar", "fetched"),
+        *("remark", "in_words", "mark", "changed_by", "changed_at"),
+    )
     list_select_related = ["app"]
     show_full_result_count = False
+
+    @admin.display(description=_("tags"))
+    def in_words(self, contact: Contact) -> str:
+        return " · ".join(contact.tags)
+
+    @admin.display(description=_("picture"))
+    def fetched(self, contact: Contact) -> SafeString | str:
+        """It, and why the last try brought none."""
+        avatar = Avatar.objects.filter(pk=contact.pk).defer("picture").first()
+        if avatar is None:
+            return gettext("not fetched")
+        said = avatar.failure and format_html(
+            "{}: {}", date_format(localtime(avatar.tried_at), "DATETIME_FORMAT"), avatar.failure
+        )
+        address = avatar.version and reverse("avatar", args=[contact.pk, avatar.version])
+        return format_html('<img src="{}" alt="" width="52" height="52"> {}', address, said) if address else said
 
     def get_urls(self) -> list[URLPattern]:
         pages = [

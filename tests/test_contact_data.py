@@ -237,8 +237,8 @@ def test_erasing_leaves_no_trace_in_any_table(contact: Contact, agent: Person) -
     SavedView.objects.create(owner=agent, name="by remark", query=urlencode({"q": REMARK}))
     Export.objects.create(person=agent, requested_at=LONG_AGO, format="csv", query=urlencode({"q": WXID, "kind": 1}))
     assert {place.partition(".")[0] for place in traces()} >= {
-        "calls_contact", "calls_avatar", "calls_note", "calls_followup", "calls_attempt", "calls_rawnotice", "calls_savedview",
-        "calls_export", "content of UnreadBody", "content of NoticeSample",
+        "calls_contact", "calls_avatar", "calls_note", "calls_followup", "calls_attempt", "calls_rawnotice",
+        "calls_savedview", "calls_export", "content of UnreadBody", "content of NoticeSample",
     }  # fmt: skip
     erased = erase(contact)
     assert traces() == set()

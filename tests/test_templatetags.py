@@ -142,3 +142,69 @@ def test_another_click_is_offered_where_it_may_help(attempt: Attempt | None, wor
 
 def test_every_outcome_has_a_tone() -> None:
     assert {ringdesk.outcome_tone(outcome) for outcome in Call.Outcome} == {"good", "info", "warn", "bad", "quiet"}
+
+
+def called(language: str, earlier: int, in_a_day: int, ago: timedelta, outcome: str = "missed") -> str:
+    """What is said of a call that came now, after so many, the last of them so long ago."""
+    now = datetime(2026, 11, 5, 14, 2, tzinfo=UTC)
+    call = Call(received_at=now, rings_until=now + timedelta(seconds=60))
+    call.as_of = now
+    call.earlier, call.earlier_in_a_day = earlier, in_a_day
+    call.last_received_at, call.last_outcome = (now - ago, outcome) if earlier else (None, None)
+    with timezone.override(UTC), translation.override(language):
+        return re.sub(r"<[^>]*>", "", ringdesk.called_before(call))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "in_a_day", "ago", "outcome", "in_english", "in_chinese"),
+    [
+        (0, 0, timedelta(), "", "First call", "首次来电"),
+        (
+            2,
+            2,
+            timedelta(minutes=22),
+            "missed",
+            "3rd call in 24 h, last missed 13:40",
+            "24 小时内第3次来电，上次 13:40 未接",
+        ),
+        (
+            9,
+            1,
+            timedelta(hours=2),
+            "rule",
+            "2nd call in 24 h, last rejected by rule 12:02",
+            "24 小时内第2次来电，上次 12:02 规则拒接",
+        ),
+        (
+            11,
+            10,
+            timedelta(minutes=5),
+            "refused",
+            "11th call in 24 h, last refused by the vendor 13:57",
+            "24 小时内第11次来电，上次 13:57 云端拒绝",
+        ),
+        (1, 0, timedelta(days=2), "rejected", "called once before, last rejected 11-03", "之前来电 1 次，上次 11-03 已拒接"),
+        (
+            4,
+            0,
+            timedelta(days=2),
+            "unconfirmed",
+            "called 4 times before, last unconfirmed 11-03",
+            "之前来电 4 次，上次 11-03 未确认",
+        ),
+        (
+            1,
+            1,
+            timedelta(seconds=20),
+            "rejected",
+            "2nd call in 24 h, last rejected 14:01",
+            "24 小时内第2次来电，上次 14:01 已拒接",
+        ),
+        (1, 1, timedelta(seconds=20), "missed", "2nd call in 24 h, last 14:01", "24 小时内第2次来电，上次 14:01"),
+    ],
+)
+def test_earlier_calls_are_told_in_words(
+    earlier: int, in_a_day: int, ago: timedelta, outcome: str, in_english: str, in_chinese: str
+) -> None:
+    assert called("en", earlier, in_a_day, ago, outcome) == in_english
+    assert called("zh-hans", earlier, in_a_day, ago, outcome) == in_chinese

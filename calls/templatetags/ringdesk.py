@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 
 from django import template
+from django.contrib.humanize.templatetags.humanize import ordinal
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext, ngettext
 
-from ..models import Attempt
+from ..models import Attempt, Call
 from ..vendor import errors, reasons
 
 register = template.Library()
@@ -130,6 +131,30 @@ def initial(name: object) -> str:
 def tint(pk: int) -> int:
     """One of the stylesheet's tints; the same for the same contact."""
     return pk % TINTS
+
+
+@lru_cache(1000)
+def _nth(number: int, language: str) -> str:
+    """`3rd`. Cached, since Django has it put together anew from all that it might be."""
+    return str(ordinal(number))
+
+
+@register.filter
+def called_before(call: Call) -> str:
+    """What is known of a contact's earlier calls: `3rd call in 24 h, last missed 13:40`."""
+    if call.last_received_at is None or call.last_outcome is None:
+        return gettext("First call")
+    if call.earlier_in_a_day:
+        times = gettext("%(nth)s call in 24 h") % {"nth": _nth(call.earlier_in_a_day + 1, get_language())}
+        at = moment(call.last_received_at, "minute")
+    else:
+        times = ngettext("called once before", "called %(earlier)s times before", call.earlier) % {"earlier": call.earlier}
+        at = moment(call.last_received_at, "day")
+    may_ring = call.last_outcome not in {Call.Outcome.REJECTED, Call.Outcome.RULE, Call.Outcome.ENDED}
+    if may_ring and call.last_received_at + (call.rings_until - call.received_at) > call.as_of:  # as long as this one
+        return format_html(gettext("{times}, last {at}"), times=times, at=at)
+    outcome = Call.Outcome(call.last_outcome).label
+    return format_html(gettext("{times}, last {outcome} {at}"), times=times, outcome=outcome, at=at)
 
 
 @register.filter

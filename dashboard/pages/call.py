@@ -1,4 +1,4 @@
-"""One call: what happened to it, what colleagues wrote about it, and the contact's other calls."""
+"""One call: what happened to it, what colleagues wrote about it and its contact, and the contact's other calls."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
-from calls.models import Call, FollowUp, Note, RawNotice
+from calls.contacts import draw_anew
+from calls.models import Call, Contact, FollowUp, Note, RawNotice
 
 from ..filters.call_filter import MOST_COUNTED
+from .contact import ContactForm, panel, seen_change
 from .requests import SignedInRequest
 from .timeline import timeline
 
@@ -49,7 +51,7 @@ class NoteForm(forms.Form):
 
 @require_GET
 def call(request: SignedInRequest, pk: int) -> HttpResponse:
-    return _page(request, pk, NoteForm())
+    return _page(request, pk)
 
 
 @require_POST
@@ -58,24 +60,45 @@ def add_note(request: SignedInRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Call.objects.seen_by(request.user.sight), pk=pk)
     form = NoteForm(request.POST)
     if not form.is_valid():
-        return _page(request, pk, form)
+        return _page(request, pk, note_form=form)
     found.notes.create(person=request.user, written_at=timezone.now(), text=form.cleaned_data["text"])
-    return _page(request, pk, NoteForm()) if request.htmx else redirect("call", pk)
+    return _page(request, pk) if request.htmx else redirect("call", pk)
 
 
-def _page(request: SignedInRequest, pk: int, form: NoteForm) -> HttpResponse:
+@require_POST
+def change_contact(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Keep what whoever sees the call knows of its contact, unless somebody else has changed it meanwhile."""
+    contact = get_object_or_404(Call.objects.seen_by(request.user.sight).select_related("contact"), pk=pk).contact
+    form = ContactForm(contact, request.POST)
+    if not form.is_valid():
+        return _page(request, pk, contact_form=form)
+    if form.has_changed():
+        seen = seen_change(request.POST.get("seen", ""))
+        if not Contact.objects.change(contact.pk, request.user, seen, **form.cleaned_data):
+            form.add_error(
+                None, _("Somebody has changed this meanwhile. Look at it above; to put yours in place of it, save again.")
+            )
+            return _page(request, pk, contact_form=form)
+        draw_anew(contact.pk)
+    return _page(request, pk) if request.htmx else redirect("call", pk)
+
+
+def _page(
+    request: SignedInRequest, pk: int, *, note_form: NoteForm | None = None, contact_form: ContactForm | None = None
+) -> HttpResponse:
     seen = Call.objects.seen_by(request.user.sight)
-    found = get_object_or_404(seen.for_history().prefetch_related(None).prefetch_related(*WITH_CALL), pk=pk)
+    calls = seen.for_history().prefetch_related(None).prefetch_related(*WITH_CALL)
+    found = get_object_or_404(calls.select_related("contact__changed_by"), pk=pk)
     others = seen.filter(contact=found.contact_id).exclude(pk=pk)
     context: dict[str, object] = {
         "call": found,
         "steps": timeline(found),
-        "note_form": form,
+        "note_form": note_form or NoteForm(),
         "follow_up": FollowUp.objects.open().filter(contact=found.contact_id, team=found.account.team_id).for_list().first(),
         "others": others.for_history().prefetch_related(None)[:OTHER_CALLS],
         "others_count": others[: MOST_COUNTED + 1].count(),
         "most_counted": MOST_COUNTED,
-    }
+    } | panel(found, seen, contact_form)
     if request.user.is_admin:
         notice = RawNotice.objects.filter(pk=pk).first()
         context["raw"] = indented(notice.body) if notice else ""

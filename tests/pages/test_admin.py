@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls.live import publish
-from calls.models import Account, Call, Contact, Person, Purge, Reason, Team, UnreadBody, VendorApp
+from calls.models import Account, Avatar, Call, Contact, Person, Purge, Reason, Team, UnreadBody, VendorApp
 from calls.vendor.sandbox import Sandbox
 
 from ..factory import (
@@ -374,6 +374,22 @@ async def test_saving_who_sees_what_asks_every_page_for_a_fresh_board(model: str
     assert await sync_to_async(save)() == 302
     async with asyncio.timeout(5):
         assert (await layer.receive(channel))["boards"] is True
+
+
+# Contacts
+
+
+def test_an_admin_is_shown_what_is_known_of_a_contact_and_why_there_is_no_picture() -> None:
+    known = {"nickname": "王秀英", "remark": "老王", "tags": ["VIP", "<b>"], "mark": "blocked"}
+    contact = make_contact(make_app(), **known)
+    address = f"/admin/calls/contact/{contact.pk}/change/"
+    assert "not fetched" in text_of(as_admin().get(address))
+    avatar = Avatar.objects.create(contact=contact, tried_at=timezone.now(), failure="HTTP 404: <b>", picture=b"")
+    page = text_of(as_admin().get(address))
+    for part in ("王秀英", "老王", "VIP · &lt;b&gt;", "blocked", "HTTP 404: &lt;b&gt;"):
+        assert part in page
+    Avatar.objects.filter(pk=avatar.pk).update(version="v1")
+    assert f'<img src="/contacts/{contact.pk}/avatar/v1"' in text_of(as_admin().get(address))
 
 
 # What was purged

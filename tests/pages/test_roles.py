@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 
-from calls.models import Call, Export, Person, SavedView, UnreadBody
+from calls.models import Avatar, Call, Export, Person, SavedView, UnreadBody
 from dashboard.urls import urlpatterns
 
 from ..factory import make_account, make_call, make_client, make_follow_up, make_person, make_team
@@ -33,6 +33,8 @@ TABLE = {
     "delete_view": (302, 405, 405, 405, 405),
     "call": (302, 200, 404, 200, 200),
     "add_note": (302, 405, 405, 405, 405),
+    "change_contact": (302, 405, 405, 405, 405),
+    "avatar": (302, 200, 404, 200, 200),
     "export_csv": (302, 200, 200, 200, 200),
     "export_xlsx": (302, 200, 200, 200, 200),
     "exports": (302, 200, 200, 200, 200),
@@ -76,14 +78,16 @@ TABLE_OF_POSTS = {
     "push_on": (302, 400, 400, 400, 400),  # the form is empty
     "push_off": (302, 204, 204, 204, 204),
     "add_note": (302, 200, 404, 200, 200),  # the note is empty, and the page shown again
+    "change_contact": (302, 302, 404, 302, 302),
     "cancel_export": (302, 404, 404, 404, 302),
     "replay_all": (302, 404, 404, 302, 302),
     "replay": (302, 404, 404, 302, 302),
     "mapping": (302, 404, 404, 404, 200),  # the form is empty, and shown again
     "mapping_values": (302, 404, 404, 404, 200),
 }
-OF_A_CALL = {"reject", "add_follow_up", "call", "add_note"}
+OF_A_CALL = {"reject", "add_follow_up", "call", "add_note", "change_contact"}
 OF_A_FOLLOW_UP = {"take_follow_up", "give_follow_up_back", "follow_up_done"}
+OF_A_CONTACT = {"avatar"}
 OF_A_VIEW = {"delete_view"}
 OF_AN_EXPORT = {"export", "export_file", "cancel_export"}
 OF_A_BODY = {"replay"}
@@ -104,6 +108,9 @@ def address_of(name: str, call: Call) -> str:
         return reverse(name, args=[call.pk])
     if name in OF_A_FOLLOW_UP:
         return reverse(name, args=[make_follow_up(call).pk])
+    if name in OF_A_CONTACT:
+        fields = {"tried_at": timezone.now(), "version": "v1", "picture": b"picture"}
+        return reverse(name, args=[Avatar.objects.create(contact=call.contact, **fields).pk, "v1"])
     if name in OF_A_VIEW:
         return reverse(name, args=[SavedView.objects.create(owner=make_person(password=None), name="view").pk])
     if name in OF_AN_EXPORT:
