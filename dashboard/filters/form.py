@@ -15,12 +15,14 @@ from django.utils.translation import gettext_lazy as _
 
 from calls.days import Span, spans
 
+HOUR = timedelta(hours=1)
 MOST_DAYS = 366  # of which the same hours can be looked at
 
 
 class Period(models.TextChoices):
-    """Days that move with the calendar, so that a saved search stays what it says."""
+    """Days that move with the calendar, so that a saved search stays what it says. The last hour is a part of such days."""
 
+    HOUR = "1h", _("last hour")
     TODAY = "today", _("today")
     YESTERDAY = "yesterday", _("yesterday")
     WEEK = "7d", _("last 7 days")
@@ -30,6 +32,8 @@ class Period(models.TextChoices):
     def days(self) -> tuple[date, date]:
         """Its first and its last day, as the reader counts them now."""
         today = timezone.localdate()
+        if self == self.HOUR:
+            return timezone.localdate(timezone.now() - HOUR), today
         back = {self.TODAY: 0, self.YESTERDAY: 1, self.WEEK: 6, self.MONTH: 29}[self]
         return today - timedelta(days=back), today - timedelta(days=self == self.YESTERDAY)
 
@@ -69,6 +73,8 @@ class CallForm(forms.Form):
                     _("A weekday or an hour needs a period of at most %(days)s days.") % {"days": MOST_DAYS}
                 )
             self.parts = list(spans(first, last, timezone.get_current_timezone(), weekday, hour))
+        elif cleaned["period"] == Period.HOUR and not (cleaned["from"] or cleaned["to"]):
+            self.parts = [(timezone.now() - HOUR, timezone.now())]
         return cleaned
 
     @staticmethod

@@ -17,7 +17,7 @@ from calls.models.person import Sight
 from calls.reports import Asked, Broad
 
 from ..filters.call_filter import WITHOUT_TEAM, CallFilter
-from ..filters.form import MOST_DAYS
+from ..filters.form import MOST_DAYS, Period
 
 USUAL_DAYS = 28
 DATES = ("from", "to")
@@ -51,8 +51,9 @@ class ReportFilter:
         self.query = query
         self._filter = CallFilter(query, Call.objects.seen_by(sight), sight)
         self.form = self._filter.form
-        period = self.form.fields["period"].widget
-        period.choices = [("", _("Last %(days)s days") % {"days": USUAL_DAYS}), *list(period.choices)[1:]]
+        period = self.form.fields["period"]
+        whole_days = [(value, label) for value, label in period.choices if value not in {"", Period.HOUR}]
+        period.choices = [("", _("Last %(days)s days") % {"days": USUAL_DAYS}), *whole_days]
         self.layout = LayoutForm(query)
 
     @cached_property
