@@ -27,7 +27,7 @@ TEXTS_REMEMBERED = 64
 BEATS_UNANSWERED = 3  # a page with nothing to tell answers every third sign of life
 
 CARD = re.compile(rb'id="call-(\d+)"[^>]*?data-status="(\w+)"')
-BEAT = b'id="beat"'
+BEAT = b'<i id="beat"'
 
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10  # opcodes, RFC 6455, 5.2
 FINAL = MASKED = 0x80
@@ -77,7 +77,7 @@ class Wall:
             self.card_bytes = len(text)
         showings = [self._showing(pk, status) for pk, status in cards]
         ringing = [pk for pk, status in cards if status == "ringing"]
-        return Text(showings, ringing, not cards and BEAT in text)
+        return Text(showings, ringing, text.startswith(BEAT))
 
     def _showing(self, pk: int, status: str) -> Showing:
         of_call = self.showings.setdefault(pk, {})

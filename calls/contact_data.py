@@ -79,7 +79,7 @@ class Erased:
 
 def export(contact: Contact) -> dict[str, Any]:
     """All that is kept about a contact, as JSON takes it. Times are ISO 8601, in UTC."""
-    calls = contact.calls.select_related("account", "claimed_by", "notice").order_by("received_at", "id")
+    calls = contact.calls.select_related("account", "claimed_by", "taken_by", "notice").order_by("received_at", "id")
     return {
         "exported_at": timezone.now().isoformat(),
         "vendor_app": contact.app.name,
@@ -123,6 +123,8 @@ def _exported(call: Call) -> dict[str, Any]:
         "ended_at": _iso(call.ended_at),
         "outcome": call.outcome,
         "by": call.claimed_by and str(call.claimed_by),
+        "taken_by": call.taken_by and str(call.taken_by),
+        "taken_at": _iso(call.taken_at),
         "attempts": [
             {
                 "by": str(attempt.person),

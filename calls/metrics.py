@@ -21,6 +21,8 @@ CALLS = Counter("ringdesk_calls", "Calls in callbacks: new, or pushed again", ["
 SPOOLED = Gauge("ringdesk_spooled_callbacks", "Callbacks on disk that wait for the database", multiprocess_mode="livesum")
 REJECTS = Counter("ringdesk_reject_requests", "Requests to the vendor to reject a call", ["result"])
 PUSHES = Counter("ringdesk_pushes", "Web Push messages, by what became of them", ["result"])
+# Each process knows of them all.
+PEOPLE = Gauge("ringdesk_people_online", "People with a page open, on all hosts", multiprocess_mode="livemax")
 SOCKETS = Gauge("ringdesk_open_sockets", "Pages with an open socket", multiprocess_mode="livesum")
 
 

@@ -9,6 +9,7 @@ from django.views.i18n import set_language
 from .pages import (
     alarms,
     app,
+    away,
     board,
     call,
     callbacks,
@@ -24,6 +25,7 @@ from .pages import (
     push,
     reports,
     saved_views,
+    taking,
 )
 
 urlpatterns = [
@@ -35,6 +37,10 @@ urlpatterns = [
     path("follow-up/<int:pk>/take/", follow_ups.take_follow_up, name="take_follow_up"),
     path("follow-up/<int:pk>/give-back/", follow_ups.give_follow_up_back, name="give_follow_up_back"),
     path("follow-up/<int:pk>/done/", follow_ups.follow_up_done, name="follow_up_done"),
+    path("calls/<int:pk>/take/", taking.take_call, name="take"),
+    path("calls/<int:pk>/give-back/", taking.give_call_back, name="give_back"),
+    path("away/", away.away, name="away"),
+    path("back/", away.back, name="back"),
     path("history/", history.history, name="history"),
     path("history/new/", history.new_calls, name="new_calls"),
     path("history/views/", saved_views.save_view, name="save_view"),

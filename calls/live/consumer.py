@@ -15,7 +15,7 @@ from django.http.request import split_domain_port, validate_host
 from ..language import language_of
 from ..models import Person
 from ..models.person import Sight
-from . import receipts
+from . import presence, receipts
 from .frames import WIRE
 from .hub import hub
 from .render import Audience
@@ -36,9 +36,12 @@ class BoardConsumer(AsyncWebsocketConsumer):
             await super().dispatch(message)
 
     def _hear(self, text: str) -> None:
-        shown = receipts.read(text)
-        if self.socket and shown is not None:
+        if self.socket is None:
+            return
+        if (shown := receipts.read(text)) is not None:
             hub.hear(self.socket, shown)
+        elif (call := presence.read(text)) is not None:
+            hub.note_look(self.socket, call)
 
     async def connect(self) -> None:
         if not comes_from_our_page(self.scope):

@@ -29,9 +29,11 @@ from ..models.person import Sight
 from . import checks, publish, pulse, render
 from .checks import Assignments, Versions
 from .frames import Text
+from .people import Online
+from .presence import People, Presence
 from .pulse import Pulse, Report
 from .receipts import Receipts
-from .render import Audience, Rendered
+from .render import Asides, Audience, Rendered
 from .sockets import SIGNED_OUT, SILENT, Socket
 
 logger = logging.getLogger(__name__)
@@ -49,6 +51,11 @@ CANCELLED_AGAIN_AFTER = 2.0  # seconds
 # Seconds. Where calls come faster than they are drawn and sent, the hub rests after each round for as long as that took:
 # callbacks and clicks get their turn, and what comes meanwhile is sent to each page at once, which costs much less.
 LONGEST_REST = 0.05
+# Seconds. What stands beside the cards is drawn anew soon after it changed, in one go with what else changes meanwhile; who
+# loads a page anew has not gone. And now and then it is drawn and compared in any case, as calls are.
+ASIDES_DRAWN_AFTER = 0.5
+GONE_AFTER = 1.5
+ASIDES_COMPARED_EVERY = 5.0
 
 T = TypeVar("T")
 
@@ -61,7 +68,9 @@ class Hub:
         self._changed: set[int] = set()
         self._deadlines: dict[int, datetime] = {}
         self._by_time: list[tuple[datetime, int]] = []
-        self._numbers: Counter[Audience] = Counter()  # of the texts with cards that each was sent
+        self._numbers: Counter[Audience] = Counter()  # of the texts with cards or asides that each was sent
+        self._asides: dict[Audience, Asides] = {}  # as every page that has a board shows them
+        self._asides_drawn_at = self._asides_due_at = 0.0  # by the event loop's clock
         self._joined = 0  # sockets, ever
         self._beaten_until = 0  # in parts of BEAT_EVERY
         self._assignments: Assignments | None = None  # as the boards that were sent show them
@@ -69,6 +78,7 @@ class Hub:
         self._missed: set[int] = set()  # calls that were found to be drawn otherwise than they are, at the last comparison
         self._receipts = Receipts()
         self._pulse = Pulse()
+        self._presence = Presence()
         self._doubtful = False  # whether calls may be known that pages can't be shown
         self._failing: set[str] = set()  # work that failed and has not succeeded since; no page is told that it is live
         self._worked_at: dict[str, float] = {}  # by the event loop's clock, since a query may also hang without an error
@@ -87,6 +97,7 @@ class Hub:
     async def stop(self) -> None:
         await publish.finish()
         await _end(self._tasks)
+        await self._presence.say_goodbye()
         await self._pulse.say_goodbye()
         self._tasks.clear()
         await asyncio.get_running_loop().run_in_executor(self._thread, lambda: connection.close())
@@ -99,17 +110,31 @@ class Hub:
         self._sockets.add(socket)
         self._newcomers.add(socket)
         metrics.SOCKETS.set(len(self._sockets))
+        self._have_asides_drawn()
         self._wake.set()
 
     def leave(self, socket: Socket) -> None:
         for group in (self._sockets, self._newcomers, self._cut_short):
             group.discard(socket)
         metrics.SOCKETS.set(len(self._sockets))
+        self._asides_due_at = min(self._asides_due_at, _clock() + GONE_AFTER)
 
     def hear(self, socket: Socket, shown: list[int]) -> None:
         """Take what a page says: that it is there, and which calls it has shown (see `receipts.read`)."""
         socket.heard_at = _clock()
         self._receipts.take(socket.screen, socket.audience.sight, shown)
+
+    def note_look(self, socket: Socket, call: int) -> None:
+        """Take which call a page's person looks at (see `presence.read`). Whether they may see it is checked when it is
+        shown."""
+        socket.heard_at = _clock()
+        if socket.looking != call:
+            socket.looking = call
+            self._have_asides_drawn()
+
+    def online(self) -> Online:
+        """Who has a page open, in all processes. For any thread."""
+        return self._presence.online()
 
     async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run it, and run it again after an error: while the database or the channel layer is away, and when it is back."""
@@ -139,7 +164,7 @@ class Hub:
         self._send_whole_boards()
         renew_at = _clock() + SUBSCRIPTION_RENEWED_EVERY
         receiving = asyncio.ensure_future(layer.receive(channel))
-        reporting = asyncio.ensure_future(self._pulse.keep_sending())
+        telling = [asyncio.ensure_future(work()) for work in (self._pulse.keep_sending, self._presence.keep_telling)]
         try:
             while True:
                 await asyncio.wait([receiving], timeout=pulse.EVERY)
@@ -151,11 +176,14 @@ class Hub:
                     await layer.group_add(publish.GROUP, channel)
                     renew_at = _clock() + SUBSCRIPTION_RENEWED_EVERY
         finally:
-            await _end([receiving, reporting])
+            await _end([receiving, *telling])
 
-    def _take(self, message: publish.Change | Report) -> None:
+    def _take(self, message: publish.Change | Report | People) -> None:
         if message["type"] == "change":
             self._note(message)
+        elif message["type"] == "people":
+            if self._presence.hear(message):
+                self._have_asides_drawn()
         elif self._pulse.hear(message):
             self._send_whole_boards()
         elif self._newcomers:
@@ -164,6 +192,8 @@ class Hub:
     def _note(self, change: publish.Change) -> None:
         if change["boards"]:
             self._send_whole_boards()
+        if change.get("asides"):
+            self._have_asides_drawn()
         if self._sockets:  # without pages there is nothing to do, and their first board will be read from the database
             self._changed.update(change["calls"])
             self._wake.set()
@@ -171,6 +201,10 @@ class Hub:
     def _send_whole_boards(self) -> None:
         self._newcomers |= self._sockets
         self._wake.set()
+
+    def _have_asides_drawn(self) -> None:
+        """Soon, since they may be different."""
+        self._asides_due_at = min(self._asides_due_at, self._asides_drawn_at + ASIDES_DRAWN_AFTER)
 
     async def _deliver(self) -> None:
         """Rounds of fetching, rendering and queueing. A page hears that it is live only after all that it was to be sent."""
@@ -185,6 +219,8 @@ class Hub:
                 await self._deliver_cards()
                 if self._changed:
                     await asyncio.sleep(min(_clock() - began, LONGEST_REST))
+            if _clock() >= self._asides_due_at:
+                await self._deliver_asides()
             self._works(self._deliver)
             self._beat()
             if _clock() >= renew_at:
@@ -232,6 +268,8 @@ class Hub:
 
     async def _deliver_boards(self) -> None:
         await self._note_assignments()
+        if not {socket.audience for socket in self._newcomers} <= self._asides.keys():
+            await self._deliver_asides()
         newcomers, self._newcomers = self._newcomers, set()
         try:
             if self._drawn is None:
@@ -241,13 +279,43 @@ class Hub:
             self._newcomers |= newcomers & self._sockets
             raise
         self._note_deadlines(rendered)
-        texts = self._numbered(rendered.texts)
+        texts = self._numbered(
+            {audience: board + "".join(self._asides.get(audience, ())) for audience, board in rendered.texts.items()}
+        )
         for socket in newcomers & self._sockets:
             if socket.audience not in texts:  # its rights changed meanwhile
                 self._newcomers.add(socket)
                 continue
             socket.put(texts[socket.audience])
             (self._cut_short.add if socket.audience in rendered.cut_short else self._cut_short.discard)(socket)
+
+    async def _deliver_asides(self) -> None:
+        """Draw what stands beside the cards, and send it to whom it is different from what they were sent.
+
+        Cards don't wait for it: what fails here is tried again, and keeps nothing else back.
+        """
+        self._asides_drawn_at = _clock()
+        self._asides_due_at = self._asides_drawn_at + ASIDES_COMPARED_EVERY
+        self._presence.note(self._sockets)
+        metrics.PEOPLE.set(len(self.online()))
+        audiences = {socket.audience for socket in self._sockets}
+        try:
+            drawn = await self._in_thread(render.asides, self.online(), audiences) if audiences else {}
+        except Exception:
+            logger.exception("what stands beside the cards could not be drawn; it is tried again")
+            return
+        sockets = self._sockets - self._newcomers
+        changed = {audience: self._differing(audience, drawn) for audience in {socket.audience for socket in sockets}}
+        self._asides = drawn
+        self._numbers.update(audience for audience, text in changed.items() if text)
+        texts = self._numbered({audience: text for audience, text in changed.items() if text})
+        for socket in sockets:
+            if text := texts.get(socket.audience):
+                socket.put(text)
+
+    def _differing(self, audience: Audience, drawn: Mapping[Audience, Asides]) -> str:
+        sent = self._asides.get(audience, ())
+        return "".join(aside for aside in drawn.get(audience, ()) if aside not in sent)
 
     async def _note_assignments(self) -> None:
         """As the boards that are drawn next will show them. Where they are others than before, everybody gets one."""

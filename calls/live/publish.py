@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
@@ -22,6 +22,7 @@ class Change(TypedDict):
     type: Literal["change"]
     calls: list[int]  # ids of calls whose card is new or different
     boards: bool  # whether whole boards must be sent anew
+    asides: NotRequired[bool]  # whether what stands beside the cards may be different
 
 
 class _Outbox:
@@ -31,13 +32,14 @@ class _Outbox:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._calls: dict[int, None] = {}  # in the order in which they came
-        self._boards = False
+        self._boards = self._asides = False
         self._sending: asyncio.Task[None] | None = None
 
     def put(self, change: Change) -> None:
         """For the loop's thread."""
         self._calls |= dict.fromkeys(change["calls"])
         self._boards |= change["boards"]
+        self._asides |= change.get("asides", False)
         if self._sending is None or self._sending.done():
             self._sending = asyncio.ensure_future(self._send_all())
 
@@ -47,9 +49,11 @@ class _Outbox:
             await asyncio.wait([self._sending], timeout=SENT_WITHIN)
 
     async def _send_all(self) -> None:
-        while self._calls or self._boards:
+        while self._calls or self._boards or self._asides:
             change: Change = {"type": "change", "calls": list(self._calls), "boards": self._boards}
-            self._calls, self._boards = {}, False
+            if self._asides:
+                change["asides"] = True
+            self._calls, self._boards, self._asides = {}, False, False
             await _send(change)
 
 
@@ -82,6 +86,12 @@ def calls_changed(pks: Sequence[int]) -> None:
 def boards_changed() -> None:
     """Have every page sent its whole board, since who sees what may be different."""
     _publish({"type": "change", "calls": [], "boards": True})
+
+
+def asides_changed() -> None:
+    """Have what stands beside the cards drawn anew, and sent to the pages where it is different. For any thread, after the
+    commit."""
+    _publish({"type": "change", "calls": [], "boards": False, "asides": True})
 
 
 def _publish(change: Change) -> None:

@@ -16,6 +16,8 @@ from ..models import Attempt, Call, FollowUp
 from ..models.call import RECENT
 from ..models.person import Sight
 from ..prepared import ById
+from . import people
+from .people import Online
 
 RINGING_SHOWN = 1000
 ENDED_SHOWN = 20
@@ -30,6 +32,10 @@ class Audience(NamedTuple):
 
     sight: Sight
     language: str
+
+
+# Elements with `data-aside` and an id, each of which takes the place of the one that a page has. What changed is sent.
+Asides = tuple[str, ...]
 
 
 @dataclass
@@ -118,10 +124,34 @@ def boards(audiences: Iterable[Audience]) -> Rendered:
     return rendered
 
 
+def asides(online: Online, audiences: Iterable[Audience]) -> dict[Audience, Asides]:
+    """What pages show beside their cards, of each audience."""
+    languages: defaultdict[Sight, list[str]] = defaultdict(list)
+    for audience in audiences:
+        languages[audience.sight].append(audience.language)
+    present, teams = people.present(online), people.teams_of(languages)
+    drawn: dict[Audience, Asides] = {}
+    for sight, spoken in languages.items():
+        seen = people.seen_by(sight, present, teams.get(sight))
+        for language in spoken:
+            with translation.override(language):
+                drawn[Audience(sight, language)] = _asides(seen)
+    return drawn
+
+
+def _asides(seen: people.Seen) -> Asides:
+    return (
+        render_to_string("people/_count.html", {"seen": seen}),
+        render_to_string("people/_list.html", {"seen": seen}),
+        render_to_string("people/_away.html", {"seen": seen}),
+        render_to_string("people/_lookers.html", {"seen": seen}),
+    )
+
+
 def beat(now: datetime, number: int, doubtful: bool) -> str:
-    """A sign of life, which also ends every other text: the server's time, how many texts with cards the audience has been
-    sent, and whether calls may be known that no page can be shown. A page that finds a text missing gets itself a fresh
-    board."""
+    """A sign of life, which also ends every other text: the server's time, how many texts with cards or asides the audience
+    has been sent, and whether calls may be known that no page can be shown. A page that finds a text missing gets itself a
+    fresh board."""
     return render_to_string("board/_beat.html", {"now": now, "number": number, "doubtful": doubtful})
 
 

@@ -36,6 +36,7 @@ class Socket:
     screen: str = field(default_factory=lambda: name_of_screen(""))
     turn: int = 0  # to hear the beat
     heard_at: float | None = None  # by the event loop's clock; None: it never spoke, as clients that aren't pages of ours
+    looking: int = 0  # the id of the call that the page's person looks at; 0: none
     wire: Wire | None = None
     queue: asyncio.Queue[str | int] = field(default_factory=lambda: asyncio.Queue(LONGEST_QUEUE))
     forwarding: bool = False  # whether something from the queue is being sent

@@ -154,7 +154,7 @@ class CallQuerySet(models.QuerySet["Call"]):
                 last_received_at=Subquery(last.values("received_at")[:1]),
                 picture=Subquery(picture.values("version")),
             )
-            .select_related("account__team", "contact", "claimed_by")
+            .select_related("account__team", "contact", "claimed_by", "taken_by")
             .prefetch_related("attempts")
         )
 
@@ -192,6 +192,23 @@ class CallQuerySet(models.QuerySet["Call"]):
             version=F("version") + 1,
         )
         return until if claimed == 1 else None
+
+    def take(self, pk: int, person: Person, instead_of: int | None = None) -> bool:
+        """Note that this person deals with the caller; of several at the same moment one does.
+
+        Args:
+            instead_of: the id of the person from whom it is taken over; None: it is taken only where nobody has it.
+
+        Returns: whether it was theirs to take: not where somebody else has it, or the call is over.
+        """
+        now = timezone.now()
+        free = self.active(now).filter(pk=pk, taken_by=instead_of)
+        return free.update(taken_by=person, taken_at=now, version=F("version") + 1) == 1
+
+    def give_back(self, pk: int, person: Person) -> bool:
+        """Have nobody deal with the caller any longer. Returns: whether this person did; not where the call is over."""
+        theirs = self.active(timezone.now()).filter(pk=pk, taken_by=person)
+        return theirs.update(taken_by=None, taken_at=None, version=F("version") + 1) == 1
 
     @transaction.atomic(savepoint=False)
     def settle(self, pk: int, claimed_until: datetime) -> None:
@@ -276,6 +293,11 @@ class Call(models.Model):
     claimed_by = models.ForeignKey(Person, models.PROTECT, verbose_name=_("by"), related_name="+", null=True, db_index=False)
     claimed_until = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(_("ended"), null=True)
+    # Who deals with the caller, by phone or in writing. Says nothing of the call itself, which anybody may still reject.
+    taken_by = models.ForeignKey(
+        Person, models.PROTECT, verbose_name=_("taken by"), related_name="+", null=True, db_index=False
+    )
+    taken_at = models.DateTimeField(_("taken"), null=True)
     # Receipts: when the first screen showed it, and on how many it was while it rang. Pages report late, and some never do.
     shown_at = models.DateTimeField(_("first shown"), null=True)
     screens = models.PositiveIntegerField(_("screens"), default=0, null=True)  # null: from before there were receipts

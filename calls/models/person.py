@@ -27,6 +27,11 @@ class Sight(NamedTuple):
         """Whether calls to an account of this team (None: of no team) are seen."""
         return self.all or team_id in self.teams
 
+    def shows(self, other: Sight) -> bool:
+        """Whether people who see the other are colleagues to whoever sees this: some calls are seen by both, or no more is
+        seen by either."""
+        return self.all or self == other or bool(self.teams & other.teams) or (other.all and bool(self.teams))
+
 
 class PersonManager(BaseUserManager["Person"]):
     def create_user(self, username: str, password: str | None = None, **fields: Any) -> Person:
@@ -81,6 +86,9 @@ class Person(AbstractBaseUser):
         _("must change the password"), default=False, help_text=_("At the next sign-in, before anything else.")
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    # Away: since then, and until then unless they return earlier; without an end, until they return.
+    away_since = models.DateTimeField(null=True, editable=False)
+    away_until = models.DateTimeField(null=True, editable=False)
 
     objects = PersonManager()
 
@@ -107,6 +115,10 @@ class Person(AbstractBaseUser):
     @property
     def is_admin(self) -> bool:
         return self.role == self.Role.ADMIN
+
+    @property
+    def is_away(self) -> bool:
+        return self.away_since is not None and (self.away_until is None or self.away_until > timezone.now())
 
     @property
     def sight(self) -> Sight:

@@ -8,6 +8,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from calls.away import come_back
 from calls.live.render import board_for, calls_by_id
 from calls.models import Account, Call, Person, Reason, VendorApp
 from calls.models.person import Sight
@@ -58,7 +59,7 @@ def reject_call(request: SignedInRequest, pk: int) -> HttpResponse:
 
 def _click(request: SignedInRequest, pk: int) -> HttpResponse:
     sight = request.user.sight
-    reason = _reason(request, _seen_call(pk, sight))
+    reason = _reason(request, seen_call(pk, sight))
     note: dict[str, object] = {}
     try:
         note["too_late"] = not reject(pk, request.user, reason)
@@ -66,13 +67,14 @@ def _click(request: SignedInRequest, pk: int) -> HttpResponse:
         note["nothing_sent"] = True
     except NotOnRecord as error:
         note["not_on_record"] = error.attempt
+    come_back(request.user)
     if not request.htmx:
         return redirect("board") if "nothing_sent" not in note else render(request, "errors/503.html", note, status=503)
-    call = _seen_call(pk, sight)  # its account may have gone to another team meanwhile
+    call = seen_call(pk, sight)  # its account may have gone to another team meanwhile
     return HttpResponse(render_to_string("board/_card.html", {"call": call} | note))  # as pages are sent it
 
 
-def _seen_call(pk: int, sight: Sight) -> Call:
+def seen_call(pk: int, sight: Sight) -> Call:
     """With all that its card shows. Raises: Http404 where there is none that whoever sees this may see."""
     for call in calls_by_id([pk]):
         if call.account.team_id in sight:

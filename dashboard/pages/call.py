@@ -88,7 +88,7 @@ def _page(
 ) -> HttpResponse:
     seen = Call.objects.seen_by(request.user.sight)
     calls = seen.for_history().prefetch_related(None).prefetch_related(*WITH_CALL)
-    found = get_object_or_404(calls.select_related("contact__changed_by"), pk=pk)
+    found = get_object_or_404(calls.select_related("contact__changed_by", "taken_by"), pk=pk)
     others = seen.filter(contact=found.contact_id).exclude(pk=pk)
     context: dict[str, object] = {
         "call": found,

@@ -5,6 +5,8 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from calls.away import MINUTES as AWAY_MINUTES
+
 from .looks import theme_of
 
 
@@ -25,8 +27,9 @@ PLACES: list[Place] = [
 
 
 def navigation(request: HttpRequest) -> dict[str, object]:
-    """For every page: the places in its menu, whether this is the demo, and the colours.
+    """For every page: the places in its menu, whether this is the demo, the colours, and for how long its reader may
+    go away.
 
     Who is signed in is for the menu to look at: a page that says that the database is away has none.
     """
-    return {"places": PLACES, "demo": settings.DEMO, "theme": theme_of(request)}
+    return {"places": PLACES, "demo": settings.DEMO, "theme": theme_of(request), "away_minutes": AWAY_MINUTES}

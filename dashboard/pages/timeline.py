@@ -30,6 +30,8 @@ def _steps(call: Call) -> Iterator[Step]:
     yield Step(call.received_at, "stored")
     if call.shown_at:
         yield Step(call.shown_at, "shown")
+    if call.taken_at:
+        yield Step(call.taken_at, "taken")
     for attempt in call.attempts.all():
         yield Step(attempt.started_at, "attempt", attempt=attempt)
     if call.ended_at:

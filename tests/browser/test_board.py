@@ -120,6 +120,7 @@ def test_the_keyboard_alone_is_enough(desk: Desk, window: Window, sign_in: SignI
     expect(page.locator(f"#call-{second}")).to_have_attribute("data-status", "rejected")
     page.keyboard.press("k")
     page.keyboard.press("Tab")  # the caller's name, which leads to the call
+    page.keyboard.press("Tab")  # "I take this one"
     page.keyboard.press("Tab")
     expect(page.locator(f"#call-{first} button.reject")).to_be_focused()
     page.keyboard.press("Enter")

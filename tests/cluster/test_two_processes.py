@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -57,6 +58,26 @@ def test_a_callback_into_either_process_is_shown_on_pages_held_by_both(two_proce
                 pk = desk.call_pk(desk.call())
             for page in pages:
                 next_with(page, f'id="call-{pk}"')
+
+
+def test_people_at_either_process_are_online_at_both_and_so_is_what_they_look_at(two_processes: Cluster) -> None:
+    [host] = two_processes.hosts
+    desk, agents = two_processes.desk(agents=2)
+    desk.server = host
+    pk = desk.call_pk(desk.call())
+    with ExitStack() as stack:
+        pages = []
+        for worker, agent in zip(host.workers(), agents, strict=True):
+            with host.alone(worker):
+                pages.append(stack.enter_context(socket_of(host, agent, language="en")))
+        for page in pages:
+            next_with(page, "2 online")
+        pages[0].send(json.dumps({"looking": pk}))
+        for page in pages:
+            assert f">{agents[0]}<" in next_with(page, f'data-call="{pk}"')
+        assert counted(host, "ringdesk_people_online") == 2
+        pages[0].close()
+        next_with(pages[1], "1 online")
 
 
 def test_counts_are_those_of_both_processes_whichever_is_asked(two_processes: Cluster) -> None:

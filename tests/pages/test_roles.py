@@ -27,6 +27,10 @@ TABLE = {
     "take_follow_up": (302, 405, 405, 405, 405),
     "give_follow_up_back": (302, 405, 405, 405, 405),
     "follow_up_done": (302, 200, 404, 200, 200),
+    "take": (302, 405, 405, 405, 405),
+    "give_back": (302, 405, 405, 405, 405),
+    "away": (302, 405, 405, 405, 405),
+    "back": (302, 405, 405, 405, 405),
     "history": (302, 200, 200, 200, 200),
     "new_calls": (302, 200, 200, 200, 200),
     "save_view": (302, 405, 405, 405, 405),
@@ -73,6 +77,10 @@ TABLE_OF_POSTS = {
     "take_follow_up": (302, 302, 404, 302, 302),
     "give_follow_up_back": (302, 302, 404, 302, 302),
     "follow_up_done": (302, 302, 404, 302, 302),
+    "take": (302, 302, 404, 302, 302),
+    "give_back": (302, 302, 404, 302, 302),
+    "away": (302, 302, 302, 302, 302),
+    "back": (302, 302, 302, 302, 302),
     "delete_view": (302, 404, 404, 404, 404),  # somebody else's
     "preferences": (302, 302, 302, 302, 302),
     "push_on": (302, 400, 400, 400, 400),  # the form is empty
@@ -85,7 +93,7 @@ TABLE_OF_POSTS = {
     "mapping": (302, 404, 404, 404, 200),  # the form is empty, and shown again
     "mapping_values": (302, 404, 404, 404, 200),
 }
-OF_A_CALL = {"reject", "add_follow_up", "call", "add_note", "change_contact"}
+OF_A_CALL = {"reject", "take", "give_back", "add_follow_up", "call", "add_note", "change_contact"}
 OF_A_FOLLOW_UP = {"take_follow_up", "give_follow_up_back", "follow_up_done"}
 OF_A_CONTACT = {"avatar"}
 OF_A_VIEW = {"delete_view"}

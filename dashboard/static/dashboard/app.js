@@ -15,6 +15,7 @@ import { keepTicking, setServerTime } from "./clock.js";
 import { renewFollowUps } from "./follow_ups.js";
 import { lookForNewCalls } from "./history.js";
 import { useKeyboard } from "./keyboard.js";
+import { tellAnew } from "./looking.js";
 import { showTimes } from "./reader.js";
 import { useReasons } from "./reasons.js";
 import { noteShown } from "./receipts.js";
@@ -32,14 +33,15 @@ useReasons(board);
 useSilence(board);
 
 connect((html) => {
-  const { wholeBoard, cards, sign } = take(html);
+  const { wholeBoard, cards, asides, sign } = take(html);
   setServerTime(Number(sign.now));
   renewIfChanged(wholeBoard);
   if (cards) lookForNewCalls();
   if (wholeBoard) renewFollowUps();
   noteShown();
   ringIfDue();
-  return { wholeBoard, cards, number: Number(sign.seq), doubtful: "doubtful" in sign };
+  if (wholeBoard) tellAnew();
+  return { wholeBoard, cards, asides, number: Number(sign.seq), doubtful: "doubtful" in sign };
 });
 
 // The answer to a click on Reject is its card, which goes the way of every other card.

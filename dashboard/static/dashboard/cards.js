@@ -37,7 +37,10 @@ export function take(html) {
   if (wholeBoard) steadily(() => takeBoard(wholeBoard));
   else if (cards.length) steadily(() => takeCards(cards));
   count();
-  return { wholeBoard: Boolean(wholeBoard), cards: cards.length > 0, sign: message.content.querySelector("#beat")?.dataset };
+  const asides = message.content.querySelectorAll("[data-aside]");
+  asides.forEach(takeAside);
+  board.dispatchEvent(new Event("taken"));
+  return { wholeBoard: Boolean(wholeBoard), cards: cards.length > 0, asides: asides.length > 0, sign: message.content.querySelector("#beat")?.dataset };
 }
 
 function takeCards(cards) {
@@ -96,6 +99,17 @@ function takeBoard(whole) {
     more.hidden = whole.dataset.more === "0";
     more.textContent = whole.querySelector("#more").textContent;
   }
+}
+
+// What stands beside the cards: in place of what has its id, where this page shows that; the focus stays where it was.
+function takeAside(aside) {
+  const shown = document.getElementById(aside.id);
+  if (!shown || shown.isEqualNode(aside)) return;
+  const focused = shown.contains(document.activeElement) && document.activeElement.id;
+  showTimes(aside);
+  shown.replaceWith(aside);
+  window.htmx?.process(aside);
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
 function place(card, wholeBoard = false) {

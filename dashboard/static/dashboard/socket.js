@@ -24,13 +24,13 @@ let lastHeard = 0;
 let lostAt = Date.now();
 let attempts = 0; // since the last board
 let nextAttempt = 0;
-let number; // of the last text; cards raise it by one. None before the first board
+let number; // of the last text; cards and asides raise it by one. None before the first board
 let doubtful = false; // whether the server knows of calls that it can't show, or may not know of them
 let beats = 0;
 let leaving = false;
 
-// Connect, and give every message to this function, which tells its number, whether it was a whole board or cards, and whether
-// there are doubts. Only from a board on is the page up to date, and said to be live.
+// Connect, and give every message to this function, which tells its number, whether it was a whole board, cards or what stands
+// beside them, and whether there are doubts. Only from a board on is the page up to date, and said to be live.
 export function connect(onMessage) {
   receive = onMessage;
   open();
@@ -76,12 +76,12 @@ function hear(data) {
   // After so long a silence, this was left lying while the machine slept. What came after it may be lost.
   if (isSilent()) return giveUp(lastHeard);
   lastHeard = Date.now();
-  const { wholeBoard, cards, number: sent, doubtful: doubts } = receive(data);
+  const { wholeBoard, cards, asides, number: sent, doubtful: doubts } = receive(data);
   doubtful = doubts;
   if (wholeBoard) attempts = lostAt = 0;
-  else if (sent !== number + (cards ? 1 : 0)) return reconnect(); // one before it got lost
+  else if (sent !== number + (cards || asides ? 1 : 0)) return reconnect(); // one before it got lost
   number = sent;
-  if (!wholeBoard && !cards) answer();
+  if (!wholeBoard && !cards && !asides) answer();
   show();
 }
 
@@ -90,6 +90,11 @@ function answer() {
   const shown = untold();
   if (shown.length || beats % ANSWERED_EVERY === 0) socket.send(JSON.stringify({ shown }));
   beats += 1;
+}
+
+// Tell the server something, if it can be told now.
+export function say(message) {
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
 }
 
 // A socket can die without a word: while the machine sleeps, or behind a router that forgot it. The clock may also be put

@@ -1,6 +1,7 @@
 // The ring, made here from tones: no file to fetch. Browsers allow sound only after the reader has done something on the page,
 // so until then a button says that it is off.
 
+import { isAway } from "./people.js";
 import { preference } from "./preferences.js";
 import { someoneElseHasTheTurn, takeTurn } from "./turn.js";
 
@@ -22,7 +23,7 @@ let lastRang = 0;
 const isOn = () => context.state === "running";
 
 // Whether a ring would be heard from this page, and not from another one in this browser.
-export const isAudible = () => isOn() && takeTurn();
+export const isAudible = () => isOn() && !isAway() && takeTurn();
 
 // Ring for as long as this function says so.
 export function ringWhile(condition) {

@@ -2,5 +2,5 @@
 
 const texts = document.getElementById("texts").dataset;
 
-export const text = (name, n) => texts[name].replace("{n}", n);
+export const text = (name, n) => texts[name].replace("{n}", () => n);
 export const loginAddress = texts.login;
