@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     """Columns that may be empty, which both databases add without writing any row."""
 
     dependencies = [
-        ('calls', '0008_search'),
+        ('calls', '0012_contact_knowledge'),
     ]
 
     operations = [

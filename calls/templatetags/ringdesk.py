@@ -122,6 +122,13 @@ def shortly(length: timedelta) -> str:
 
 
 @register.filter
+def lasting(length: timedelta) -> str:
+    """`1:07`: as cards say it."""
+    minutes, rest = divmod(int(length.total_seconds()), 60)
+    return f"{minutes}:{rest:02}"
+
+
+@register.filter
 def initial(name: object) -> str:
     """The first letter or sign of a name."""
     return next((sign for sign in str(name) if sign.isalnum()), "?").upper()

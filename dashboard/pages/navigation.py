@@ -23,6 +23,7 @@ PLACES: list[Place] = [
     {"url_name": "history", "icon": "history", "label": _("History"), "for_supervisors": False},
     {"url_name": "reports", "icon": "reports", "label": _("Reports"), "for_supervisors": False},
     {"url_name": "callbacks", "icon": "callbacks", "label": _("Callback log"), "for_supervisors": True},
+    {"url_name": "floor", "icon": "people", "label": _("Floor"), "for_supervisors": True},
 ]
 
 

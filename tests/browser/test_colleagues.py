@@ -1,4 +1,4 @@
-"""Two people side by side: who is online, who looks at a call, who takes it, who is away."""
+"""Two people side by side: who is online, who looks at a call, who takes it, who is away; and the floor."""
 
 from __future__ import annotations
 
@@ -197,6 +197,32 @@ def test_away_is_over_by_itself(desk: Desk, window: Window, sign_in: SignIn) -> 
     desk.server.sql("UPDATE calls_person SET away_until = away_since WHERE username = ?", agent)
     expect(page.locator("#me-away")).to_be_hidden()
     online(page, "1 online")
+
+
+@both_languages
+def test_the_floor_is_live(desk: Desk, window: Window, sign_in: SignIn, language: str) -> None:
+    words = WORDS[language]
+    [agent], boss = desk.staffed(1), desk.person("--supervisor")
+    [(team,)] = desk.server.sql("SELECT id FROM calls_team WHERE name = ?", desk.team)
+    floor = sign_in(window(language), boss)
+    floor.goto(f"{desk.server.url}/floor/")
+    page = sign_in(window(language), agent)
+    mine = floor.locator(".floor-teams .panel", has_text=desk.team)
+    expect(mine).to_contain_text(agent)
+    pk = desk.call_pk(desk.call())
+    expect(floor.locator(f"#floor{team}-ringing")).to_have_text("1")
+    page.locator(f"#call-{pk}").hover()
+    expect(mine.locator(".at-work li", has_text=agent)).to_contain_text(words["looks at"])
+    floor.locator(f"#floor{team}-longest").focus()
+    page.locator(f"#call-{pk} button.reject").click()
+    expect(floor.locator(f"#floor{team}-rejected")).to_have_text("1")
+    floor.locator(f"#floor{team}-rejected").focus()
+    page.context.close()
+    expect(mine.locator(".at-work")).to_have_count(1)
+    expect(mine).to_contain_text(words["nobody"])
+    expect(floor.locator(f"#floor{team}-rejected")).to_be_focused()  # though all of it was replaced
+    floor.click(f"#floor{team}-rejected")
+    expect(floor.locator(f"tr[data-call='{pk}']")).to_be_visible()
 
 
 def test_another_teams_agent_sees_nobody_of_this_one(desk: Desk, window: Window, sign_in: SignIn) -> None:
