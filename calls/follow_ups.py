@@ -135,5 +135,5 @@ def _of(call: Call) -> dict[str, Any]:
 def _changed(rows: int) -> bool:
     """Show every page what changed, if anything did, once it is committed. Returns: whether it did."""
     if rows:
-        transaction.on_commit(publish.boards_changed, robust=True)
+        transaction.on_commit(publish.asides_changed, robust=True)
     return bool(rows)

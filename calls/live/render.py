@@ -46,8 +46,13 @@ class Board:
     more: int  # ringing calls beyond those shown
     ended: list[Call]
     sees_nothing: bool  # whether its person is in no team, and so will see no call either
-    follow_ups: list[FollowUp]  # to be done, oldest first
-    follow_ups_in_all: int  # with those that are not shown
+
+
+class FollowUps(NamedTuple):
+    """The panel beside the cards."""
+
+    shown: list[FollowUp]  # oldest first
+    in_all: int
 
 
 @dataclass
@@ -71,16 +76,14 @@ def board_for(sight: Sight) -> Board:
     shown = [*ringing[:RINGING_SHOWN], *active.filter(handled)[:RINGING_SHOWN]]
     shown.sort(key=lambda call: (call.received_at, call.pk))
     ended = list(seen.recently_over(now).for_card().order_by("-received_at", "-id")[:ENDED_SHOWN])
-    follow_ups, in_all = _follow_ups(sight)
-    sees_nothing = not sight.all and not sight.teams
-    return Board(shown, more, ended, sees_nothing, follow_ups, in_all)
+    return Board(shown, more, ended, sees_nothing=not sight.all and not sight.teams)
 
 
-def _follow_ups(sight: Sight) -> tuple[list[FollowUp], int]:
-    """The first of them, and how many there are."""
+def follow_ups_for(sight: Sight) -> FollowUps:
+    """The customers that whoever sees this has to follow up."""
     open_ones = FollowUp.objects.seen_by(sight).open()
     found = list(open_ones.for_list()[: FOLLOW_UPS_SHOWN + 1])
-    return found[:FOLLOW_UPS_SHOWN], len(found) if len(found) <= FOLLOW_UPS_SHOWN else open_ones.count()
+    return FollowUps(found[:FOLLOW_UPS_SHOWN], len(found) if len(found) <= FOLLOW_UPS_SHOWN else open_ones.count())
 
 
 def calls_by_id(ids: Iterable[int]) -> list[Call]:
@@ -132,15 +135,16 @@ def asides(online: Online, audiences: Iterable[Audience]) -> dict[Audience, Asid
     present, teams = people.present(online), people.teams_of(languages)
     drawn: dict[Audience, Asides] = {}
     for sight, spoken in languages.items():
-        seen = people.seen_by(sight, present, teams.get(sight))
+        seen, follow_ups = people.seen_by(sight, present, teams.get(sight)), follow_ups_for(sight)
         for language in spoken:
             with translation.override(language):
-                drawn[Audience(sight, language)] = _asides(seen)
+                drawn[Audience(sight, language)] = _asides(seen, follow_ups)
     return drawn
 
 
-def _asides(seen: people.Seen) -> Asides:
+def _asides(seen: people.Seen, follow_ups: FollowUps) -> Asides:
     return (
+        render_to_string("board/_follow_ups.html", {"follow_ups": follow_ups}),
         render_to_string("people/_count.html", {"seen": seen}),
         render_to_string("people/_list.html", {"seen": seen}),
         render_to_string("people/_away.html", {"seen": seen}),
@@ -176,8 +180,6 @@ class _Drawing:
             "ended": self.cards(board.ended, language),
             "more": board.more,
             "sees_nothing": board.sees_nothing,
-            "follow_ups": board.follow_ups,
-            "follow_ups_in_all": board.follow_ups_in_all,
             "now": timezone.now(),
         }
         with translation.override(language):

@@ -60,11 +60,21 @@ def lately(at: datetime) -> SafeString:
 @register.filter
 def age(at: datetime) -> SafeString:
     """How long ago a moment is, in a `<time>` that the browser keeps current."""
+    return _aging(at, roughly(timezone.now() - at))
+
+
+@register.filter
+def ago(at: datetime) -> SafeString:
+    """The same for what is drawn again and again and sent where it differs: the browser alone says how long ago it is."""
+    return _aging(at, f"{timezone.localtime(at):%m-%d %H:%M}")
+
+
+def _aging(at: datetime, text: str) -> SafeString:
     return format_html(
         '<time datetime="{}" data-ago title="{}">{}</time>',
         at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S} {zone_of(at)}",
-        roughly(timezone.now() - at),
+        text,
     )
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from calls.away import come_back
-from calls.live.render import board_for, calls_by_id
+from calls.live.render import board_for, calls_by_id, follow_ups_for
 from calls.models import Account, Call, Person, Reason, VendorApp
 from calls.models.person import Sight
 from calls.reject import NothingSent, NotOnRecord, reject
@@ -29,6 +29,7 @@ def board(request: SignedInRequest, is_wall: bool = False) -> HttpResponse:
     sight = request.user.sight
     context: dict[str, object] = {
         "board": board_for(sight),
+        "follow_ups": follow_ups_for(sight),
         "reasons": Reason.objects.lists(sight),
         "now": timezone.now(),
         "is_wall": is_wall,

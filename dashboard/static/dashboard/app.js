@@ -12,7 +12,6 @@ import "./reports.js";
 import { renewIfChanged } from "./call.js";
 import { audibleCards, board, take } from "./cards.js";
 import { keepTicking, setServerTime } from "./clock.js";
-import { renewFollowUps } from "./follow_ups.js";
 import { lookForNewCalls } from "./history.js";
 import { useKeyboard } from "./keyboard.js";
 import { tellAnew } from "./looking.js";
@@ -37,11 +36,11 @@ connect((html) => {
   setServerTime(Number(sign.now));
   renewIfChanged(wholeBoard);
   if (cards) lookForNewCalls();
-  if (wholeBoard) renewFollowUps();
+  if (asides.includes("follow-ups")) window.htmx.trigger(document.body, "follow-ups"); // for parts of pages that show them
   noteShown();
   ringIfDue();
   if (wholeBoard) tellAnew();
-  return { wholeBoard, cards, asides, number: Number(sign.seq), doubtful: "doubtful" in sign };
+  return { wholeBoard, changes: cards || asides.length > 0, number: Number(sign.seq), doubtful: "doubtful" in sign };
 });
 
 // The answer to a click on Reject is its card, which goes the way of every other card.

@@ -1,10 +1,10 @@
 // The board: puts each card that arrives into its place. On other pages the board is kept out of sight, so that ringing calls
 // are counted and heard there too.
 
+import { showAges } from "./ago.js";
 import { announce } from "./announce.js";
 import { showCount } from "./attention.js";
 import { serverTime, tick } from "./clock.js";
-import { takeFollowUps } from "./follow_ups.js";
 import { showTimes } from "./reader.js";
 import { offerReasons } from "./reasons.js";
 import { isSilenced, showSilence } from "./silence.js";
@@ -37,10 +37,11 @@ export function take(html) {
   if (wholeBoard) steadily(() => takeBoard(wholeBoard));
   else if (cards.length) steadily(() => takeCards(cards));
   count();
-  const asides = message.content.querySelectorAll("[data-aside]");
+  const asides = [...message.content.querySelectorAll("[data-aside]")];
   asides.forEach(takeAside);
   board.dispatchEvent(new Event("taken"));
-  return { wholeBoard: Boolean(wholeBoard), cards: cards.length > 0, asides: asides.length > 0, sign: message.content.querySelector("#beat")?.dataset };
+  const sign = message.content.querySelector("#beat")?.dataset;
+  return { wholeBoard: Boolean(wholeBoard), cards: cards.length > 0, asides: asides.map(({ id }) => id), sign };
 }
 
 function takeCards(cards) {
@@ -93,7 +94,6 @@ function takeBoard(whole) {
   for (const shown of board.querySelectorAll(".call")) if (!ids.has(shown.id)) shown.remove();
   for (const card of sent) place(card, true);
   board.querySelector(".empty")?.replaceWith(whole.querySelector(".empty"));
-  takeFollowUps(whole);
   const more = board.querySelector("#more");
   if (more) {
     more.hidden = whole.dataset.more === "0";
@@ -107,9 +107,10 @@ function takeAside(aside) {
   if (!shown || shown.isEqualNode(aside)) return;
   const focused = shown.contains(document.activeElement) && document.activeElement.id;
   showTimes(aside);
+  showAges(aside);
   shown.replaceWith(aside);
   window.htmx?.process(aside);
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  if (focused !== false) (document.getElementById(focused) ?? aside.querySelector("a, button"))?.focus({ preventScroll: true });
 }
 
 function place(card, wholeBoard = false) {

@@ -1,7 +1,7 @@
 // Tells the server which call its reader looks at: the one that has the focus or the pointer, or whose page this is.
 
 import { board } from "./cards.js";
-import { say } from "./socket.js";
+import { send } from "./socket.js";
 
 const SETTLES = 300; // ms, so that a pointer on its way elsewhere looks at nothing, and little is sent
 
@@ -28,7 +28,7 @@ function tell() {
   const call = lookedAt();
   if (call === told) return;
   told = call;
-  say({ looking: call });
+  send({ looking: call });
 }
 
 function lookedAt() {

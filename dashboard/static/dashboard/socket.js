@@ -76,12 +76,12 @@ function hear(data) {
   // After so long a silence, this was left lying while the machine slept. What came after it may be lost.
   if (isSilent()) return giveUp(lastHeard);
   lastHeard = Date.now();
-  const { wholeBoard, cards, asides, number: sent, doubtful: doubts } = receive(data);
+  const { wholeBoard, changes, number: sent, doubtful: doubts } = receive(data);
   doubtful = doubts;
   if (wholeBoard) attempts = lostAt = 0;
-  else if (sent !== number + (cards || asides ? 1 : 0)) return reconnect(); // one before it got lost
+  else if (sent !== number + (changes ? 1 : 0)) return reconnect(); // one before it got lost
   number = sent;
-  if (!wholeBoard && !cards && !asides) answer();
+  if (!wholeBoard && !changes) answer();
   show();
 }
 
@@ -93,7 +93,7 @@ function answer() {
 }
 
 // Tell the server something, if it can be told now.
-export function say(message) {
+export function send(message) {
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
 }
 
