@@ -11,6 +11,10 @@ from calls.vendor.sandbox import Fault
 from tests.desk import Desk
 from tests.factory import PASSWORD
 
+pytestmark = (
+    pytest.mark.engineless
+)  # what a page does with what it is sent; that it is sent the same on both engines, others test
+
 SignIn = Callable[[BrowserContext, str], Page]
 Window = Callable[..., BrowserContext]
 

@@ -12,6 +12,8 @@ from calls.vendor.sandbox import Sandbox
 from tests.desk import Desk
 from tests.server import running_server
 
+pytestmark = pytest.mark.engineless  # what a page does where its socket fails, whatever stands behind the socket
+
 SignIn = Callable[[BrowserContext, str], Page]
 Window = Callable[..., BrowserContext]
 

@@ -16,7 +16,7 @@ from tests.desk import Desk
 
 from .conftest import give_session
 
-pytestmark = pytest.mark.engineless
+pytestmark = [pytest.mark.engineless, pytest.mark.alone]
 
 Window = Callable[..., BrowserContext]
 
