@@ -34,6 +34,7 @@ hypothesis.settings.load_profile("unhurried")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="let the faults last as long as they do in earnest")
+    parser.addoption("--take", action="store_true", help="take the pictures of pages anew")
 
 
 def pytest_configure() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -37,7 +38,7 @@ def admin_of(desk: Desk) -> str:
 def seven_calls(desk: Desk, agent: str) -> dict[str, int]:
     """One of each state; their ids by it."""
     call = {
-        state: desk.call_pk(desk.call(name, kind, chat_wxid=f"788130000000000{kind}"))
+        state: desk.call_pk(desk.call(name, kind, chat_wxid=f"78813{zlib.crc32(state.encode())}"))
         for state, name, kind in [
             ("ringing", "王秀英", 2),
             ("long", LONG_NAME, 1),
