@@ -23,6 +23,7 @@ ROWS: dict[str, str | None] = {
     "call": "refused",
     "mapping": "app",
     "mapping_values": None,
+    "follow_up_done": None,
     "export": None,
     "export_file": None,
 }

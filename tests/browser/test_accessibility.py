@@ -117,7 +117,8 @@ def is_page(session: requests.Session, address: str) -> bool:
     """Raises: AssertionError for a page of one row, of which it isn't known which row."""
     answer = session.get(address, timeout=10, allow_redirects=False)
     assert answer.status_code != 404, f"{address}: which row to look at is said by ROWS in tests/browser/states.py"
-    return answer.status_code == 200 and "<!doctype html>" in answer.text.lower()
+    is_html = answer.headers.get("Content-Type", "").startswith("text/html")
+    return answer.status_code == 200 and is_html and "<!doctype html>" in answer.text.lower()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
