@@ -49,6 +49,7 @@ urlpatterns = [
     path("history/views/<int:pk>/delete/", saved_views.delete_view, name="delete_view"),
     path("history/<int:pk>/", call.call, name="call"),
     path("history/<int:pk>/notes/", call.add_note, name="add_note"),
+    path("history/<int:pk>/notes/new/", call.write_note, name="write_note"),
     path("history/<int:pk>/contact/", call.change_contact, name="change_contact"),
     path("contacts/<int:pk>/avatar/<slug:version>", contact.avatar, name="avatar"),
     path("history/export.csv", exports.export_csv, name="export_csv"),

@@ -11,10 +11,10 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from calls.contacts import draw_anew
-from calls.models import Call, Contact, FollowUp, Note, RawNotice
+from calls.models import Call, Contact, FollowUp, Note, Person, RawNotice
 
 from ..filters.call_filter import MOST_COUNTED
 from .contact import ContactForm, panel, seen_change
@@ -61,8 +61,25 @@ def add_note(request: SignedInRequest, pk: int) -> HttpResponse:
     form = NoteForm(request.POST)
     if not form.is_valid():
         return _page(request, pk, note_form=form)
-    found.notes.create(person=request.user, written_at=timezone.now(), text=form.cleaned_data["text"])
+    _keep(form, found, request.user)
     return _page(request, pk) if request.htmx else redirect("call", pk)
+
+
+@require_http_methods(["GET", "POST"])
+def write_note(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The same in a dialog, for who doesn't want to leave the board: the form, and 204 once the note is kept."""
+    found = get_object_or_404(Call.objects.seen_by(request.user.sight).select_related("contact"), pk=pk)
+    if not request.htmx:
+        return redirect("call", pk)
+    form = NoteForm(request.POST if request.method == "POST" else None)
+    if not form.is_valid():
+        return render(request, "history/_note.html", {"call": found, "note_form": form})
+    _keep(form, found, request.user)
+    return HttpResponse(status=204)
+
+
+def _keep(form: NoteForm, call: Call, person: Person) -> None:
+    call.notes.create(person=person, written_at=timezone.now(), text=form.cleaned_data["text"])
 
 
 @require_POST

@@ -354,3 +354,35 @@ def test_the_raw_notice_is_for_admins_alone() -> None:
     RawNotice.objects.create(call=call, received_at=call.received_at, body='{"secret": 1}')
     shown = words(call)
     assert ("secret" in shown, "notice" in shown) == (False, False)
+
+
+# A note in the dialog beside the board
+
+
+def test_a_note_is_written_in_a_dialog() -> None:
+    call, person = make_call(), make_person(password=None, role=Role.SUPERVISOR)
+    client = make_client(person)
+    form = text_of(client.get(f"/history/{call.pk}/notes/new/", headers={"HX-Request": "true"}))
+    assert 'id="dialog-title"' in form
+    answer = client.post(f"/history/{call.pk}/notes/new/", {"text": "calls back"}, headers={"HX-Request": "true"})
+    assert answer.status_code == 204
+    assert [(note.text, note.person) for note in call.notes.all()] == [("calls back", person)]
+
+
+def test_an_empty_note_is_refused_there_as_well() -> None:
+    call = make_call()
+    client = make_client(make_person(password=None, role=Role.SUPERVISOR))
+    answer = client.post(f"/history/{call.pk}/notes/new/", {"text": " "}, headers={"HX-Request": "true"})
+    assert "The note is empty. Write something first." in text_of(answer)
+    assert not call.notes.exists()
+
+
+def test_another_teams_agent_writes_no_note() -> None:
+    call = make_call(make_account(team=make_team()))
+    client = make_client(make_person(make_team(), password=None))
+    for answer in (
+        client.get(f"/history/{call.pk}/notes/new/", headers={"HX-Request": "true"}),
+        client.post(f"/history/{call.pk}/notes/new/", {"text": "x"}, headers={"HX-Request": "true"}),
+    ):
+        assert answer.status_code == 404
+    assert not call.notes.exists()

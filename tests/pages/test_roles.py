@@ -38,6 +38,7 @@ TABLE = {
     "delete_view": (302, 405, 405, 405, 405),
     "call": (302, 200, 404, 200, 200),
     "add_note": (302, 405, 405, 405, 405),
+    "write_note": (302, 302, 404, 302, 302),  # without htmx, the call's page
     "change_contact": (302, 405, 405, 405, 405),
     "avatar": (302, 200, 404, 200, 200),
     "export_csv": (302, 200, 200, 200, 200),
@@ -86,6 +87,7 @@ TABLE_OF_POSTS = {
     "preferences": (302, 302, 302, 302, 302),
     "push_on": (302, 400, 400, 400, 400),  # the form is empty
     "push_off": (302, 204, 204, 204, 204),
+    "write_note": (302, 302, 404, 302, 302),
     "add_note": (302, 200, 404, 200, 200),  # the note is empty, and the page shown again
     "change_contact": (302, 302, 404, 302, 302),
     "cancel_export": (302, 404, 404, 404, 302),
@@ -94,7 +96,7 @@ TABLE_OF_POSTS = {
     "mapping": (302, 404, 404, 404, 200),  # the form is empty, and shown again
     "mapping_values": (302, 404, 404, 404, 200),
 }
-OF_A_CALL = {"reject", "take", "give_back", "add_follow_up", "call", "add_note", "change_contact"}
+OF_A_CALL = {"write_note", "reject", "take", "give_back", "add_follow_up", "call", "add_note", "change_contact"}
 OF_A_FOLLOW_UP = {"take_follow_up", "give_follow_up_back", "follow_up_done"}
 OF_A_CONTACT = {"avatar"}
 OF_A_VIEW = {"delete_view"}

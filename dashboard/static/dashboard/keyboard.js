@@ -8,7 +8,7 @@ import { rejectForReason } from "./reasons.js";
 const list = document.getElementById("keys");
 
 const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 };
-const buttons = { r: "button.reject", "shift r": "[data-reject-all]:not([hidden])", s: "[data-silence]", t: "[data-key='t']" };
+const buttons = { r: "button.reject", "shift r": "[data-reject-all]:not([hidden])", s: "[data-silence]", t: "[data-key='t']", n: "[data-key='n']" };
 
 export function useKeyboard(board) {
   document.addEventListener("keydown", (event) => {
