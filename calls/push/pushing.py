@@ -167,7 +167,11 @@ class _Audience:
         self._messages: dict[tuple[int, str], Message] = {}
 
     def of(self, call: Call) -> list[PushSubscription]:
-        return [one for one in self._subscriptions if call.account.team_id in self._sight_of[one.person_id]]
+        return [
+            one
+            for one in self._subscriptions
+            if call.account.team_id in self._sight_of[one.person_id] and not one.person.is_away
+        ]
 
     def message(self, of: Callable[[Call], Message], call: Call, language: str) -> Message:
         key = (call.pk, language)

@@ -16,6 +16,8 @@ from tests.waiting import eventually
 from .conftest import ARGUMENTS
 from .install import WITH_NOTIFICATIONS, chromium
 
+pytestmark = pytest.mark.engineless  # what pages do, whatever the calls are stored in
+
 SignIn = Callable[[BrowserContext, str], Page]
 Window = Callable[..., BrowserContext]
 
@@ -50,7 +52,7 @@ def browser() -> Iterator[Browser]:
 
 
 def worker_of(context: BrowserContext) -> Worker:
-    return context.service_workers[0] if context.service_workers else context.wait_for_event("serviceworker")
+    return context.service_workers[-1] if context.service_workers else context.wait_for_event("serviceworker")
 
 
 def shown(context: BrowserContext) -> list[dict[str, Any]]:
@@ -63,10 +65,18 @@ def shown(context: BrowserContext) -> list[dict[str, Any]]:
 
 
 def look_away(page: Page) -> None:
-    """At another tab. Playwright has each page believe that it is looked at; from here on this one knows better."""
-    page.context.new_cdp_session(page).send("Emulation.setFocusEmulationEnabled", {"enabled": False})
+    """At another tab. Playwright has each page believe that it is looked at; from here on the open ones know better."""
+    for one in page.context.pages:
+        one.context.new_cdp_session(one).send("Emulation.setFocusEmulationEnabled", {"enabled": False})
     other = page.context.new_page()
-    other.bring_to_front()
+
+    def is_seen_by_nobody() -> bool:
+        other.bring_to_front()
+        windows = "clients.matchAll({ type: 'window', includeUncontrolled: true })"
+        seen: bool = worker_of(page.context).evaluate(f"async () => (await {windows}).some((one) => one.focused)")
+        return not seen
+
+    eventually(is_seen_by_nobody)  # pages and the worker learn of it at different moments
     page.wait_for_function("!document.hasFocus()")
 
 
@@ -414,3 +424,15 @@ def test_a_server_that_can_not_be_reached_shows_no_old_board_and_is_tried_again(
     expect(page.locator("body")).not_to_contain_text("王秀英")
     context.set_offline(False)
     expect(page.locator("#ringing")).to_contain_text("王秀英")
+
+
+@both_languages
+def test_the_browser_finds_an_app_that_it_can_install(desk: Desk, window: Window, sign_in: SignIn, language: str) -> None:
+    [agent] = desk.staffed(1)
+    page = sign_in(window(language), agent)
+    session = page.context.new_cdp_session(page)
+    manifest = session.send("Page.getAppManifest")
+    assert manifest["errors"] == []
+    assert json.loads(manifest["data"])["name"] == {"zh-hans": "来电台", "en": "Ringdesk"}[language]
+    errors = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
+    assert [error["errorId"] for error in errors] == ["in-incognito"]  # as each window of these tests is

@@ -92,6 +92,20 @@ def test_only_those_are_told_who_see_the_call_at_that_moment(pushing: Pushing, s
     assert [len(one.requests) for one in (mine, supervisors, others, moved)] == [1, 1, 0, 0]
 
 
+def test_nothing_is_pushed_to_who_is_away_until_they_are_back(pushing: Pushing, service: PushService) -> None:
+    here, away, back = agent(), agent(team="away"), agent(team="back")
+    now = timezone.now()
+    Person.objects.filter(pk=away.pk).update(away_since=now, away_until=None)
+    Person.objects.filter(pk=back.pk).update(away_since=now - timedelta(hours=1), away_until=now - timedelta(minutes=1))
+    browsers = [Browser(service) for _ in range(3)]
+    for browser, person in zip(browsers, (here, away, back), strict=True):
+        browser.subscribe(person)
+    pushing.calls_came([named_call(person).pk for person in (here, away, back)])
+    eventually(lambda: len(service.received) == 2)
+    pushing.stop()
+    assert [len(browser.requests) for browser in browsers] == [1, 0, 1]
+
+
 def sign_out(person: Person, subscription: PushSubscription) -> None:
     request = HttpRequest()
     request.user = person

@@ -1,7 +1,8 @@
 // Calls outside the browser: tells the service worker what rings here, and the worker shows what nobody looks at.
 
-import { board, ringingCards } from "./cards.js";
+import { audibleCards, board, ringingCards } from "./cards.js";
 import { serverTime } from "./clock.js";
+import { isAway } from "./people.js";
 
 const KEPT = "notifications"; // in localStorage: "on", where somebody turned them on in this browser
 const PUSHED = "push"; // there too: the id of the person whose calls are pushed to this browser
@@ -29,8 +30,9 @@ export async function turnOff() {
 
 export const test = () => post({ test: true });
 
-// Where nothing is secure, there is no worker either.
-export const worker = navigator.serviceWorker?.register("/service-worker.js").then(() => navigator.serviceWorker.ready);
+// In another language it is another script, which browsers fetch at once. Where nothing is secure, there is no worker.
+const script = `/service-worker.js?language=${document.documentElement.lang}`;
+const worker = navigator.serviceWorker?.register(script).then(() => navigator.serviceWorker.ready);
 worker?.catch((error) => console.warn("no service worker:", error.message));
 
 async function post(message) {
@@ -50,19 +52,19 @@ function callOn(card) {
   };
 }
 
-// Tell the worker what rings. A page that was cut off tells nothing of what it can't know.
+// Tell the worker what rings. A page that was cut off tells nothing of what it can't know. Nothing new is shown of calls that
+// are silenced here, or to who is away.
 function tell() {
   if (!isPossible() || !isOn()) return;
-  const cards = ringingCards();
-  const ringing = cards.map(numberOf);
+  const ringing = ringingCards().map(numberOf);
   const live = document.documentElement.dataset.connection === "live";
-  const fresh = cards.filter((card) => !announced.has(numberOf(card))).map(callOn);
+  const fresh = (isAway() ? [] : audibleCards()).filter((card) => !announced.has(numberOf(card))).map(callOn);
   const knows = JSON.stringify([ringing, live]);
   if (knows === told) return;
   told = knows;
   for (const call of fresh) announced.add(call.call);
   for (const call of announced) if (!ringing.includes(call)) announced.delete(call);
-  post({ ringing, fresh, live, now: serverTime() });
+  post({ ringing, fresh, live, seen: document.hasFocus(), now: serverTime() });
 }
 
 // Cards are put in, replaced and taken out there, so that nothing is missed and no timer is needed, which browsers slow down in
@@ -72,6 +74,12 @@ new MutationObserver(tell).observe(document.documentElement, { attributeFilter: 
 addEventListener("focus", () => isPossible() && isOn() && post({ looked: true }));
 addEventListener("storage", ({ key }) => key === KEPT && tell());
 
+// Another worker took over, and what the one before was told last may have been lost with it.
+navigator.serviceWorker?.addEventListener("controllerchange", () => {
+  told = "";
+  announced.clear();
+  tell();
+});
 navigator.serviceWorker?.addEventListener("message", ({ data }) => {
   const card = document.getElementById(data.show);
   card?.scrollIntoView({ block: "center" });

@@ -6,7 +6,11 @@
 const WINDOWS = { type: "window", includeUncontrolled: true };
 const CAN_REJECT = (self.Notification?.maxActions ?? 0) > 0 && "cookieStore" in self;
 
-addEventListener("install", () => skipWaiting());
+// In place of the worker before it at once: that one has other words, and may wait for a call to end (`closeAtEnd`).
+addEventListener("install", () => {
+  registration.active?.postMessage({ leave: true });
+  skipWaiting();
+});
 addEventListener("activate", (event) => {
   event.waitUntil(Promise.all([clients.claim(), registration.navigationPreload?.enable()]));
 });
@@ -34,7 +38,8 @@ const tagOf = (call) => `call-${call}`;
 
 addEventListener("message", (event) => {
   const { data } = event;
-  if (data.test) event.waitUntil(inTurn(() => show(texts.test, { tag: "test", body: texts.test_body })));
+  if (data.leave) leave();
+  else if (data.test) event.waitUntil(inTurn(() => show(texts.test, { tag: "test", body: texts.test_body })));
   else if (data.looked) event.waitUntil(inTurn(() => closeWhere(() => true)));
   else event.waitUntil(Promise.all([inTurn(() => take(data)), ...data.fresh.map((call) => closeAtEnd(call, data.now))]));
 });
@@ -45,10 +50,11 @@ addEventListener("push", (event) => {
 });
 
 // What a page knows: the calls that ring for it (`ringing`, by number), those of them that are new to it (`fresh`), whether it
-// is up to date (`live`), and the server's time. One that isn't up to date can't tell what has ended, but for the clock.
-async function take({ ringing, fresh, live, now }) {
+// is up to date (`live`) and was looked at then (`seen`), and the server's time. One that isn't up to date can't tell what has
+// ended, but for the clock.
+async function take({ ringing, fresh, live, seen, now }) {
   await closeWhere(({ call, until }) => until && (until <= now || (live && !ringing.includes(call))));
-  for (const call of fresh) await announce(call);
+  for (const call of seen ? [] : fresh) await announce(call);
 }
 
 async function announce(call) {
@@ -64,10 +70,13 @@ async function announce(call) {
   });
 }
 
+let leave;
+const left = new Promise((resolve) => (leave = resolve));
+
 // Where the pages are closed meanwhile, nobody else would say so.
 async function closeAtEnd({ call, until }, now) {
-  await new Promise((resolve) => setTimeout(resolve, until - now));
-  await inTurn(() => closeWhere((shown) => shown.call === call && shown.until === until));
+  const isOver = new Promise((resolve) => setTimeout(resolve, until - now, true));
+  if (await Promise.race([isOver, left])) await inTurn(() => closeWhere((shown) => shown.call === call && shown.until === until));
 }
 
 // Browsers want something shown for each push, so what was shown is replaced and not closed.
