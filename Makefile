@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 DATA_DIR ?= var
 export DATA_DIR
 
-TESTS_TOGETHER := $(BIN)/python -m pytest -m "not alone and not by_two" --numprocesses auto --dist worksteal
-TESTS_BY_TWO := $(BIN)/python -m pytest -m "by_two and not alone" --numprocesses 2 --dist loadfile
+TESTS_TOGETHER := $(BIN)/python -m pytest -m "not (alone or by_two or waiting)" --numprocesses 3 --dist worksteal
+TESTS_WAITING := $(BIN)/python -m pytest -m "waiting and not alone" --numprocesses 4 --dist loadfile
+TESTS_BY_TWO := $(BIN)/python -m pytest -m by_two --numprocesses 2 --dist loadfile
 TESTS_ALONE := $(BIN)/python -m pytest -m alone
 
 .PHONY: run demo test faults lint clean
@@ -20,16 +21,18 @@ demo: $(VENV)/ready
 	@DATABASE_URL= REDIS_URL= DATA_DIR=$(DATA_DIR)/demo exec $(BIN)/python manage.py demo
 
 # Everything on SQLite, with messages passed on in memory; then on PostgreSQL with Redis, which are started for it. What mostly
-# waits, for browsers or for other servers, runs two files at a time; what loads the machine, or measures it, comes by itself.
+# waits runs several files at a time: for browsers four, for servers of its own two, which bring their own engines and so run
+# once. What loads the machine, or measures it, comes by itself.
 test: $(VENV)/ready-for-tests lint
 	@$(BIN)/python -m tests.browser.install
 	@$(BIN)/python -m tests.browser.lighthouse
 	@$(BIN)/python -m tests.cluster.nginx
 	DATABASE_URL= REDIS_URL= $(TESTS_TOGETHER)
+	DATABASE_URL= REDIS_URL= $(TESTS_WAITING)
 	DATABASE_URL= REDIS_URL= $(TESTS_BY_TWO)
 	DATABASE_URL= REDIS_URL= $(TESTS_ALONE)
 	$(BIN)/python -m tests.engines $(TESTS_TOGETHER)
-	$(BIN)/python -m tests.engines $(TESTS_BY_TWO)
+	$(BIN)/python -m tests.engines $(TESTS_WAITING)
 	$(BIN)/python -m tests.engines $(TESTS_ALONE)
 
 # What `make test` does shortly, as long as it lasts in earnest; each scenario says what it measured.

@@ -35,10 +35,10 @@ HERE = Path(__file__).parent
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browsers load the machine, but for two at a time there is room: mostly they wait."""
+    """Browsers load the machine, but for some of them at a time there is room: mostly they wait."""
     for item in items:
         if HERE in item.path.parents:
-            item.add_marker(pytest.mark.by_two)
+            item.add_marker(pytest.mark.waiting)
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,7 @@ from .load import nothing_is_lost
 
 DOUBTFUL = "data-doubtful"
 
-pytestmark = [pytest.mark.engineless, pytest.mark.alone]  # clusters have engines of their own
+pytestmark = [pytest.mark.engineless, pytest.mark.by_two]  # clusters have engines of their own
 
 
 @contextmanager

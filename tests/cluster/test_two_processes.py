@@ -27,7 +27,7 @@ from .conftest import Cluster
 from .hosts import Host
 from .load import nothing_is_lost
 
-pytestmark = [pytest.mark.engineless, pytest.mark.alone]  # clusters have engines of their own
+pytestmark = [pytest.mark.engineless, pytest.mark.by_two]  # clusters have engines of their own
 
 
 def counted(host: Host, line: str) -> float:

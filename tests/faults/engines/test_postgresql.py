@@ -27,7 +27,7 @@ from .conftest import scene_on
 from .postgresql import DATABASE, Node, new_standby
 from .proxy import Proxy
 
-pytestmark = [pytest.mark.engineless, pytest.mark.alone]
+pytestmark = [pytest.mark.engineless, pytest.mark.by_two]
 
 CALLS, CHATS = 20, 30  # a second
 STALL = 1.0  # seconds: the vendor hangs up

@@ -24,7 +24,7 @@ from tests.server import running_server
 from .proxy import Proxy
 from .redis import Redis
 
-pytestmark = [pytest.mark.engineless, pytest.mark.alone]
+pytestmark = [pytest.mark.engineless, pytest.mark.by_two]
 
 CALLS, CHATS = 20, 30  # a second
 STALL = 1.0  # seconds: the vendor hangs up
