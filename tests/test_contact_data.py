@@ -191,7 +191,7 @@ def test_an_export_of_many_calls_asks_the_database_a_few_times_only(
 ) -> None:
     for _ in range(12):
         full_call(contact, agent)
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         assert len(contact_data.export(contact)["calls"]) == 12
 
 

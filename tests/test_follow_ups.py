@@ -189,7 +189,7 @@ async def test_every_page_is_told_once_it_is_committed(name: str) -> None:
 
     assert await sync_to_async(act)()
     async with asyncio.timeout(5):
-        assert (await layer.receive(channel))["boards"] is True
+        assert (await layer.receive(channel))["asides"] is True
 
 
 # How often they called since

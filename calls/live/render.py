@@ -144,11 +144,11 @@ def asides(online: Online, audiences: Iterable[Audience]) -> dict[Audience, Asid
 
 def _asides(seen: people.Seen, follow_ups: FollowUps) -> Asides:
     return (
-        render_to_string("board/_follow_ups.html", {"follow_ups": follow_ups}),
         render_to_string("people/_count.html", {"seen": seen}),
         render_to_string("people/_list.html", {"seen": seen}),
         render_to_string("people/_away.html", {"seen": seen}),
         render_to_string("people/_lookers.html", {"seen": seen}),
+        render_to_string("board/_follow_ups.html", {"follow_ups": follow_ups}),
     )
 
 

@@ -24,6 +24,7 @@ ROWS: dict[str, str | None] = {
     "mapping": "app",
     "mapping_values": None,
     "follow_up_done": None,
+    "avatar": None,
     "export": None,
     "export_file": None,
 }

@@ -9,6 +9,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.desk import Desk
 
+pytestmark = pytest.mark.engineless  # what pages do, whatever the calls are stored in
+
 SignIn = Callable[[BrowserContext, str], Page]
 Window = Callable[..., BrowserContext]
 
@@ -201,6 +203,23 @@ def test_keys_that_are_typed_into_a_field_reject_nothing(desk: Desk, window: Win
     assert desk.vendor.rejects == []
 
 
+@LANGUAGES
+def test_a_note_is_written_without_leaving_the_board(desk: Desk, window: Window, sign_in: SignIn, language: str) -> None:
+    [agent] = desk.staffed(1)
+    page = sign_in(window(language), agent)
+    pk = desk.call_pk(desk.call())
+    expect(page.locator(f"#call-{pk}")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("n")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("王秀英")
+    dialog.get_by_role("textbox").press_sequentially("r: calls back")  # keys mean nothing else meanwhile
+    dialog.get_by_role("button", name={"zh-hans": "添加备注", "en": "Add the note"}[language]).click()
+    expect(dialog).to_be_hidden()
+    expect(page.locator(f"#call-{pk}")).to_have_attribute("data-status", "ringing")
+    assert desk.server.sql("SELECT text FROM calls_note WHERE call_id = ?", pk) == [("r: calls back",)]
+
+
 # Nothing moves, and the focus stays
 
 
@@ -258,9 +277,8 @@ def test_the_focus_stays_on_the_button_whose_card_is_drawn_anew(desk: Desk, wind
     desk.vendor.misbehave("/wechat/handleVoipCall", "limit")
     expect(page.locator(f"#call-{pk}")).to_be_visible()
     page.keyboard.press("ArrowDown")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
+    for _ in range(4):  # the caller's name, "Reject", "I take this one", "Silence for me"
+        page.keyboard.press("Tab")
     expect(page.locator(f"#call-{pk} [data-silence]")).to_be_focused()
     page.locator(f"#call-{pk} button.reject").evaluate("button => button.click()")
     expect(page.locator(f"#call-{pk} .note")).to_be_visible()

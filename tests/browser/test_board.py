@@ -124,7 +124,6 @@ def test_the_keyboard_alone_is_enough(desk: Desk, window: Window, sign_in: SignI
     expect(page.locator(f"#call-{second}")).to_have_attribute("data-status", "rejected")
     page.keyboard.press("k")
     page.keyboard.press("Tab")  # the caller's name, which leads to the call
-    page.keyboard.press("Tab")  # "I take this one"
     page.keyboard.press("Tab")
     expect(page.locator(f"#call-{first} button.reject")).to_be_focused()
     page.keyboard.press("Enter")
@@ -151,8 +150,8 @@ def test_an_earlier_call_of_the_same_contact_is_counted(desk: Desk, window: Wind
     page = sign_in(window("en"), agent)
     first, second, third = (desk.call_pk(desk.call()) for _ in range(3))
     expect(page.locator(f"#call-{first}")).to_contain_text("First call")
-    expect(page.locator(f"#call-{second}")).to_contain_text("called once before")
-    expect(page.locator(f"#call-{third}")).to_contain_text("called 2 times before")
+    expect(page.locator(f"#call-{second}")).to_contain_text("2nd call in 24 h")
+    expect(page.locator(f"#call-{third}")).to_contain_text("3rd call in 24 h")
 
 
 @pytest.mark.parametrize("nickname", HOSTILE, ids=range(len(HOSTILE)))

@@ -9,6 +9,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.desk import Desk
 
+pytestmark = pytest.mark.engineless  # what pages do, whatever the calls are stored in
+
 SignIn = Callable[[BrowserContext, str], Page]
 Window = Callable[..., BrowserContext]
 
@@ -52,7 +54,7 @@ def test_the_sound_that_is_chosen_and_its_volume_can_be_tried_and_stay(desk: Des
     for sound in ("Bell", "Marimba"):
         rang = rings(page)
         page.get_by_label(sound).check()
-        page.get_by_role("button", name="Test").click()
+        page.get_by_role("button", name="Test", exact=True).click()
         expect(page.locator("html")).to_have_attribute("data-rang", str(rang + 1))
     page.get_by_label("Volume").fill("30")
     page.reload()
@@ -98,6 +100,7 @@ def test_the_wall_screen_has_letters_for_five_metres_and_no_menus(desk: Desk, wi
     [agent] = desk.staffed(1)
     page = sign_in(window(viewport={"width": 1920, "height": 1080}), agent)
     page.goto(f"{desk.server.url}/wall/")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     pk = desk.call_pk(desk.call())
     card = page.locator(f"#call-{pk}")
     size = "part => parseFloat(getComputedStyle(part).fontSize)"

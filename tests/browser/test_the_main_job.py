@@ -47,7 +47,7 @@ def test_two_agents_see_a_call_and_one_rejects_it(desk: Desk, window: Window, si
         expect(page.locator(f"#ended #call-{pk}")).to_be_visible()
     assert len(desk.vendor.rejects) == 1
 
-    other.locator(".places a >> nth=2").click()
+    other.locator(".places a[href='/history/']").click()
     row = other.locator(f"tr[data-call='{pk}']")
     expect(row).to_contain_text("周杰")
     expect(row).to_contain_text(words["rejected"])

@@ -475,7 +475,7 @@ def test_a_board_takes_the_same_queries_however_much_rings(
 ) -> None:
     busy_board(number)
     client = supervisor()
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         page = client.get("/")
     assert len(cards(page)) == min(number, 1000) + min(number, 20)
 

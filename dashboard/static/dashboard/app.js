@@ -31,12 +31,15 @@ useKeyboard(board);
 useReasons(board);
 useSilence(board);
 
+let begun = false; // whether this page had a board already: what it shows itself is as new as the first
+
 connect((html) => {
   const { wholeBoard, cards, asides, sign } = take(html);
   setServerTime(Number(sign.now));
   renewIfChanged(wholeBoard);
   if (cards) lookForNewCalls();
-  if (asides.includes("follow-ups")) window.htmx.trigger(document.body, "follow-ups"); // for parts of pages that show them
+  if (begun && asides.includes("follow-ups")) window.htmx.trigger(document.body, "follow-ups"); // for parts that show them
+  begun ||= wholeBoard;
   noteShown();
   ringIfDue();
   if (wholeBoard) tellAnew();

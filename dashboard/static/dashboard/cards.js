@@ -36,7 +36,6 @@ export function take(html) {
   const cards = wholeBoard ? [] : [...message.content.querySelectorAll(".call")];
   if (wholeBoard) steadily(() => takeBoard(wholeBoard));
   else if (cards.length) steadily(() => takeCards(cards));
-  count();
   const asides = [...message.content.querySelectorAll("[data-aside]")];
   asides.forEach(takeAside);
   board.dispatchEvent(new Event("taken"));
@@ -65,6 +64,7 @@ function steadily(change) {
   const focused = held && isFocused(held);
   const top = held?.getBoundingClientRect().top;
   change();
+  count();
   const kept = held && cardOf(held.id);
   ringing.style.marginBottom = "";
   if (kept && ringing.contains(kept)) scrollAlong(kept.getBoundingClientRect().top - top);
@@ -105,12 +105,16 @@ function takeBoard(whole) {
 function takeAside(aside) {
   const shown = document.getElementById(aside.id);
   if (!shown || shown.isEqualNode(aside)) return;
-  const focused = shown.contains(document.activeElement) && document.activeElement.id;
+  const parts = (of) => [...of.querySelectorAll("a, button")];
+  const focused = parts(shown).indexOf(document.activeElement);
   showTimes(aside);
   showAges(aside);
   shown.replaceWith(aside);
   window.htmx?.process(aside);
-  if (focused !== false) (document.getElementById(focused) ?? aside.querySelector("a, button"))?.focus({ preventScroll: true });
+  if (focused < 0) return;
+  const { id } = parts(shown)[focused];
+  const after = parts(aside);
+  (after.find((part) => id && part.id === id) ?? after[focused] ?? after.at(-1))?.focus({ preventScroll: true });
 }
 
 function place(card, wholeBoard = false) {
