@@ -83,9 +83,10 @@ export const focusWasPassedOn = () => performance.now() - passedOnAt < PASSED_ON
 
 // Also where the page is too short for it.
 function scrollAlong(by) {
+  if (Math.abs(by) < 1) return; // pages are scrolled by whole pixels
   const short = innerHeight + by - document.querySelector("main").getBoundingClientRect().bottom;
   if (by > 0 && short > 0) ringing.style.marginBottom = `${short}px`;
-  if (by) scrollBy({ top: by, behavior: "instant" });
+  scrollBy({ top: by, behavior: "instant" });
 }
 
 function takeBoard(whole) {
@@ -153,7 +154,10 @@ const isFocused = (card) => card.matches(":focus-visible, :has(:focus-visible)")
 // Where it is, so that nothing moves; and the keyboard's focus stays where it was.
 function replace(shown, card) {
   const focused = isFocused(shown) && document.activeElement;
-  if (isHeld(shown)) card.style.minHeight = `${shown.offsetHeight}px`; // so that none below it moves up
+  if (isHeld(shown)) {
+    card.style.minHeight = `${shown.getBoundingClientRect().height}px`; // so that none below it moves up
+    card.style.contentVisibility = "visible"; // else it has its true height only once the browser knows that it is in sight
+  }
   shown.replaceWith(card);
   if (!focused) return;
   // A button that isn't there while somebody rejects the call gets the focus again afterwards.
