@@ -114,6 +114,7 @@ def open_page(page: Page, name: Name, desk: Desk) -> None:
         page.context.route_web_socket("**/ws/board/**", lambda socket: socket.close())
     page.goto(f"{desk.server.url}{address}")
     expect(page.locator("#connection")).to_have_attribute("data-state", "stale" if name == "stale" else "live")
+    page.wait_for_load_state("networkidle")  # with the first board, parts of pages are loaded anew
 
 
 def take(page: Page) -> bytes:

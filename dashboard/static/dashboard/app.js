@@ -31,15 +31,13 @@ useKeyboard(board);
 useReasons(board);
 useSilence(board);
 
-let begun = false; // whether this page had a board already: what it shows itself is as new as the first
-
 connect((html) => {
   const { wholeBoard, cards, asides, sign } = take(html);
   setServerTime(Number(sign.now));
   renewIfChanged(wholeBoard);
   if (cards) lookForNewCalls();
-  if (begun && asides.includes("follow-ups")) window.htmx.trigger(document.body, "follow-ups"); // for parts that show them
-  begun ||= wholeBoard;
+  // For parts of pages that show them. With the first board, too: it is newer than the page.
+  if (asides.includes("follow-ups")) window.htmx.trigger(document.body, "follow-ups");
   noteShown();
   ringIfDue();
   if (wholeBoard) tellAnew();
