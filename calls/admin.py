@@ -305,6 +305,10 @@ class TeamAdmin(admin.ModelAdmin):
     list_display = ["name", "follow_up"]
     search_fields = ["name"]
 
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A script that knows nothing of the setting leaves it out, and the team gets what is usual."""
+        return super().formfield_for_choice_field(db_field, request, required=False, **kwargs)
+
     def save_model(self, request: HttpRequest, obj: Team, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         transaction.on_commit(publish.boards_changed)

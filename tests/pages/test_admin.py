@@ -345,6 +345,11 @@ def test_a_team_is_added() -> None:
     assert (added.name, added.follow_up) == ("售后", "missed")
 
 
+def test_a_team_is_added_by_its_name_alone() -> None:
+    assert as_admin().post("/admin/calls/team/add/", {"name": "售后"}).status_code == 302
+    assert Team.objects.get().follow_up == Team.FollowUps.BY_HAND
+
+
 def test_an_account_is_put_into_a_team() -> None:
     account, team = make_account(team=None), make_team()
     as_admin().post(f"/admin/calls/account/{account.pk}/change/", {"name": "小林", "team": team.pk})
