@@ -6,6 +6,7 @@ import re
 import zlib
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.desk import Desk
@@ -169,3 +170,20 @@ def test_without_scripts_filters_are_sent_by_a_button(desk: Desk, window: Window
     page.click("#more-filters button")
     expect(page.locator("#table tbody tr")).to_have_count(1)
     expect(page.locator(".chip.filter")).to_contain_text("Kind: Video")
+
+
+@pytest.mark.parametrize("language", ["zh-hans", "en"])
+@pytest.mark.parametrize("width", [1440, 1280, 1024, 390])
+def test_the_table_is_no_wider_than_the_window(
+    desk: Desk, window: Window, sign_in: SignIn, language: str, width: int
+) -> None:
+    [agent] = desk.staffed(1)
+    pk = desk.call_pk(desk.call("北辰物流-陈经理"))
+    desk.server.sql("UPDATE calls_account SET name = '' WHERE wxid = ?", desk.wxid)
+    desk.vendor.misbehave("/wechat/handleVoipCall", "refused")
+    page = sign_in(window(language, viewport={"width": width, "height": 800}), agent)
+    page.locator(f"#call-{pk} button.reject").click()
+    expect(page.locator(f"#call-{pk} .note")).to_be_visible()
+    page.goto(f"{desk.server.url}/history/")
+    expect(page.locator(f"tr[data-call='{pk}']")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
